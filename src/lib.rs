@@ -1,0 +1,14 @@
+//! jetbackup-remote runs the JetBackup 5 backup jobs of several hosting servers strictly one at a time.
+//!
+//! The crate is one stream of events, one snapshot and many views:
+//!
+//! ```text
+//! signals, control socket ─> Command ─> orchestrator ─> Event ─> commit (history) ─> Snapshot ─> views
+//!                                            │
+//!                                  jetbackup (typed API) ─> ssh (one connection a server)
+//! ```
+//!
+//! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
+
+pub mod model;
+pub mod ssh;
