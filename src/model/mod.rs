@@ -1,8 +1,17 @@
-//! The words everything else speaks: ids, jobs, outcomes, events, the snapshot and commands.
+//! The words everything else speaks: ids, runs, events, the snapshot and commands.
 //!
 //! This room must know no I/O, no tokio and no other room. Whatever status, MQTT or a mail shows is computed here
 //! by pure functions, so that it can be tested without a server or a clock.
 
+mod command;
+mod event;
 mod id;
+mod run;
+mod snapshot;
+pub mod view;
 
+pub use command::{Answer, Command, Selection};
+pub use event::{AfterTimeout, CycleRecord, Event, Progress, What};
 pub use id::{DestinationId, GroupId, InvalidId, JobId, JobKey, LogId, ServerName};
+pub use run::{CycleId, JobResult, Origin, Reason, RunId, RunRecord};
+pub use snapshot::{JobFacts, Snapshot};

@@ -1,0 +1,338 @@
+//! The queue as it stands: a pure fold over events. What status, MQTT and the dashboard show is read off it.
+
+use super::event::{Event, Progress, What};
+use super::view::{
+    CurrentJob, CurrentRun, CycleState, JobPhase, JobState, LastCycle, LastRun, QueuePhase, QueueState,
+    QueuedJob, ServerState,
+};
+use super::{CycleId, CycleRecord, JobKey, JobResult, RunId, RunRecord, ServerName};
+use jiff::Timestamp;
+
+/// What is known of a job before anything happens: its configuration and its past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobFacts {
+    /// The job.
+    pub key: JobKey,
+    /// What people call it.
+    pub label: String,
+    /// Its time limit in seconds.
+    pub limit: u64,
+    /// Its last finished run.
+    pub last: Option<RunRecord>,
+    /// When it last completed.
+    pub last_success: Option<Timestamp>,
+    /// How long it usually takes, in seconds.
+    pub usual: Option<u64>,
+}
+
+/// A run whose end is not known yet.
+#[derive(Debug, Clone, PartialEq)]
+struct OpenRun {
+    record: RunRecord,
+    progress: Progress,
+    seen: bool,
+}
+
+/// The queue as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    servers: Vec<ServerState>,
+    jobs: Vec<JobFacts>,
+    queue: Vec<JobKey>,
+    open: Vec<OpenRun>,
+    cycle: Option<CycleRecord>,
+    last_cycle: Option<CycleRecord>,
+    waiting: Option<String>,
+    stopping: bool,
+    last_event: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// The queue before anything happened.
+    #[must_use]
+    pub fn new(servers: &[ServerName], jobs: Vec<JobFacts>) -> Self {
+        let unasked = |server: &ServerName| ServerState {
+            server: server.clone(),
+            reachable: None,
+            version: None,
+            error: None,
+            since: None,
+            checked_at: None,
+        };
+        Self {
+            servers: servers.iter().map(unasked).collect(),
+            jobs,
+            queue: Vec::new(),
+            open: Vec::new(),
+            cycle: None,
+            last_cycle: None,
+            waiting: None,
+            stopping: false,
+            last_event: None,
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn apply(&mut self, event: &Event) {
+        self.last_event = Some(event.at);
+        match &event.what {
+            What::CycleStarted { cycle, jobs } => self.begin_cycle(*cycle, event.at, jobs),
+            What::JobQueued { job } => self.enqueue(job),
+            What::JobStarting(run) => {
+                self.leave_queue(run);
+                self.open_mut(run);
+            }
+            What::JobStarted(run) => {
+                self.leave_queue(run);
+                self.open_mut(run).seen = true;
+            }
+            What::RunNoted(run) | What::Released(run) | What::JobTimeout { run, .. } => {
+                if run.open {
+                    self.open_mut(run);
+                }
+            }
+            What::Progress { run, progress } => self.progress(*run, *progress, event.at),
+            What::JobFinished { run, .. } => self.close(run),
+            What::JobSkipped(run) => {
+                self.leave_queue(run);
+                self.close(run);
+            }
+            What::Waiting { reason } => self.waiting.clone_from(reason),
+            What::ServerUnreachable { server, error } => {
+                self.heard(server, event.at, Err(error));
+            }
+            What::ServerReachable { server, version } => {
+                self.heard(server, event.at, Ok(version.as_ref()));
+            }
+            What::Stopping => self.stopping = true,
+            What::Alert { .. } => {}
+            What::CycleFinished(cycle) => {
+                self.last_cycle = Some(*cycle);
+                self.cycle = None;
+                self.queue.clear();
+                self.stopping = false;
+                self.waiting = None;
+            }
+        }
+    }
+
+    fn begin_cycle(&mut self, id: CycleId, at: Timestamp, jobs: &[JobKey]) {
+        self.cycle = Some(CycleRecord {
+            id,
+            started: at,
+            ended: None,
+            duration: None,
+            total: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+            done: 0,
+            completed: 0,
+            problems: 0,
+        });
+        self.stopping = false;
+        for job in jobs {
+            if !self.queue.contains(job) {
+                self.queue.push(job.clone());
+            }
+        }
+    }
+
+    fn enqueue(&mut self, job: &JobKey) {
+        if self.queue.contains(job) {
+            return;
+        }
+        self.queue.push(job.clone());
+        if let Some(cycle) = &mut self.cycle {
+            cycle.total += 1;
+        }
+    }
+
+    /// A run with a cycle is its job's turn; one without is only watched.
+    fn leave_queue(&mut self, run: &RunRecord) {
+        if run.cycle.is_some() {
+            self.queue.retain(|key| *key != run.key);
+        }
+    }
+
+    fn open_mut(&mut self, run: &RunRecord) -> &mut OpenRun {
+        let usual = self.jobs.iter().find(|job| job.key == run.key).and_then(|job| job.usual);
+        let at = self.open.iter().position(|open| open.record.id == run.id).unwrap_or_else(|| {
+            let progress = Progress { usual, ..Progress::default() };
+            self.open.push(OpenRun { record: run.clone(), progress, seen: false });
+            self.open.len() - 1
+        });
+        let open = &mut self.open[at];
+        open.record = run.clone();
+        open
+    }
+
+    fn progress(&mut self, id: RunId, progress: Progress, at: Timestamp) {
+        let Some(open) = self.open.iter_mut().find(|open| open.record.id == id) else { return };
+        open.progress = progress;
+        let server = &open.record.key.server;
+        if let Some(state) = self.servers.iter_mut().find(|state| state.server == *server)
+            && !progress.out_of_contact
+        {
+            state.checked_at = Some(at);
+        }
+    }
+
+    fn close(&mut self, run: &RunRecord) {
+        self.open.retain(|open| open.record.id != run.id);
+        if let (Some(cycle), Some(id)) = (&mut self.cycle, run.cycle)
+            && cycle.id == id
+        {
+            cycle.done += 1;
+            if run.is_problem() {
+                cycle.problems += 1;
+            } else {
+                cycle.completed += 1;
+            }
+        }
+        let Some(job) = self.jobs.iter_mut().find(|job| job.key == run.key) else { return };
+        if run.result == Some(JobResult::Completed) {
+            job.last_success = run.ended.or(self.last_event);
+        }
+        job.last = Some(run.clone());
+    }
+
+    fn heard(&mut self, server: &ServerName, at: Timestamp, answer: Result<Option<&String>, &String>) {
+        let Some(state) = self.servers.iter_mut().find(|state| state.server == *server) else { return };
+        if state.reachable != Some(answer.is_ok()) {
+            state.since = Some(at);
+        }
+        state.reachable = Some(answer.is_ok());
+        match answer {
+            Ok(version) => {
+                state.version = version.cloned().or(state.version.take());
+                state.error = None;
+                state.checked_at = Some(at);
+            }
+            Err(error) => state.error = Some(error.chars().take(250).collect()),
+        }
+    }
+
+    /// The queue, as status and MQTT show it.
+    #[must_use]
+    pub fn queue(&self) -> QueueState {
+        let phase = match () {
+            () if self.stopping => QueuePhase::Stopping,
+            () if self.waiting.is_some() => QueuePhase::Waiting,
+            () if self.cycle.is_some() || self.current().is_some() => QueuePhase::Running,
+            () => QueuePhase::Idle,
+        };
+        let queued = self.queue.iter().zip(1u32..).map(|(key, position)| QueuedJob {
+            key: key.clone(),
+            label: self.label(key),
+            position,
+            reason: self.waiting.clone(),
+        });
+        QueueState {
+            phase,
+            reason: self.waiting.clone(),
+            current: self.current().map(|open| CurrentJob {
+                key: open.record.key.clone(),
+                label: open.record.label.clone(),
+                phase: open.phase(),
+                progress: open.progress.percent(),
+                eta: open.progress.eta(),
+            }),
+            queue: queued.collect(),
+            writers: u32::try_from(self.open.len()).unwrap_or(u32::MAX),
+            cycle: self.cycle.map(|cycle| CycleState {
+                started: cycle.started,
+                done: cycle.done,
+                total: cycle.total,
+            }),
+            last_cycle: self.last_cycle.map(LastCycle::from),
+            problem: self.servers.iter().any(|server| server.reachable == Some(false))
+                || self.jobs.iter().any(|job| self.problem(job)),
+            checked_at: self.last_event,
+        }
+    }
+
+    /// Every server, in the order of the configuration.
+    #[must_use]
+    pub fn servers(&self) -> &[ServerState] {
+        &self.servers
+    }
+
+    /// Every job, in the order of the configuration.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobState> {
+        self.jobs.iter().map(|job| self.job(job)).collect()
+    }
+
+    fn job(&self, job: &JobFacts) -> JobState {
+        let open = self.open_of(&job.key);
+        let position = self.queue.iter().position(|key| *key == job.key);
+        let unreachable =
+            || self.servers.iter().any(|s| s.server == job.key.server && s.reachable == Some(false));
+        let phase = match open {
+            Some(open) => open.phase(),
+            None if position.is_some() => JobPhase::Queued,
+            None if unreachable() => JobPhase::Unknown,
+            None => JobPhase::Idle,
+        };
+        JobState {
+            key: job.key.clone(),
+            label: job.label.clone(),
+            phase,
+            running: open.is_some(),
+            queue_position: position.and_then(|at| u32::try_from(at + 1).ok()),
+            problem: self.problem(job),
+            overrun: open.is_some_and(|open| open.record.overrun),
+            limit: job.limit,
+            current: open.map(OpenRun::view),
+            last: job.last.as_ref().and_then(LastRun::of),
+            last_success: job.last_success,
+            usual_duration: job.usual,
+        }
+    }
+
+    fn problem(&self, job: &JobFacts) -> bool {
+        let overrun = self.open_of(&job.key).is_some_and(|open| open.record.overrun);
+        let reason = job.last.as_ref().filter(|last| last.is_problem());
+        // A turn that a person called off is no failure of the job's.
+        let called_off = reason.is_some_and(|last| last.reason == Some(super::Reason::StoppedByUser));
+        overrun || (reason.is_some() && !called_off)
+    }
+
+    /// The run that speaks for its job: the newest of those under way.
+    fn open_of(&self, key: &JobKey) -> Option<&OpenRun> {
+        self.open.iter().rev().find(|open| open.record.key == *key)
+    }
+
+    /// The run that has the lane: within its limit if there is one, else the newest.
+    fn current(&self) -> Option<&OpenRun> {
+        let writing = || self.open.iter().rev();
+        writing().find(|open| !open.record.overrun && !open.record.released).or_else(|| writing().next())
+    }
+
+    fn label(&self, key: &JobKey) -> String {
+        let job = self.jobs.iter().find(|job| job.key == *key);
+        job.map_or_else(|| key.job.to_string(), |job| job.label.clone())
+    }
+}
+
+impl OpenRun {
+    fn phase(&self) -> JobPhase {
+        match () {
+            () if self.progress.out_of_contact => JobPhase::Unknown,
+            () if self.progress.stopping => JobPhase::Stopping,
+            () if self.record.overrun => JobPhase::Overrun,
+            () if self.seen => JobPhase::Running,
+            () => JobPhase::Starting,
+        }
+    }
+
+    fn view(&self) -> CurrentRun {
+        CurrentRun {
+            group: self.record.group,
+            started: self.record.started,
+            progress: self.progress.percent(),
+            items: self.progress.items,
+            items_completed: self.progress.items_completed,
+            eta: self.progress.eta(),
+            elapsed: self.progress.elapsed,
+        }
+    }
+}
