@@ -87,6 +87,7 @@ impl Snapshot {
                 self.open_mut(run).seen = true;
             }
             What::RunNoted(run) | What::Released(run) | What::JobTimeout { run, .. } => {
+                self.leave_queue(run);
                 if run.open {
                     self.open_mut(run);
                 }

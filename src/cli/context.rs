@@ -1,0 +1,164 @@
+//! What the commands share: the configuration, names checked against it, and the way to the servers.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Failure;
+use super::words::print_warning;
+use crate::config::{self, Config, KnownHostsPolicy, Server};
+use crate::jetbackup::Client;
+use crate::model::{JobId, JobKey, Selection, ServerName};
+use crate::ssh;
+
+/// Reads the configuration; its warnings go to standard error.
+pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
+    let loaded = config::load(path)?;
+    for warning in &loaded.warnings {
+        print_warning(&warning.to_string());
+    }
+    Ok(Arc::new(loaded.config))
+}
+
+/// Runs `work` on this thread, timers and sockets included.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// The configured server of this name.
+pub(super) fn server<'a>(config: &'a Config, name: &str) -> Result<&'a Server, Failure> {
+    config.servers.iter().find(|server| server.name.as_str() == name).ok_or_else(|| {
+        let known = config.servers.iter().map(|server| server.name.as_str());
+        Failure::Unknown(unknown("server", name, known))
+    })
+}
+
+/// The servers a command is about.
+pub(super) fn servers<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Server>, Failure> {
+    match name {
+        Some(name) => Ok(vec![server(config, name)?]),
+        None => Ok(config.servers.iter().collect()),
+    }
+}
+
+/// The selection of these names, if it takes any configured job.
+pub(super) fn selection(
+    config: &Config,
+    server_name: Option<&str>,
+    job: Option<&str>,
+) -> Result<Selection, Failure> {
+    let server = server_name.map(|name| server(config, name)).transpose()?.map(|server| server.name.clone());
+    let on_server = Selection { server, job: None };
+    let job = job.map(|id| job_id(config, &on_server, id)).transpose()?;
+    let selection = Selection { job, ..on_server };
+    if config.jobs.iter().any(|job| selection.takes(&job.key)) {
+        return Ok(selection);
+    }
+    Err(Failure::Unknown(match selection.server {
+        Some(server) => format!("no job of server {server} is configured"),
+        None => "no job is configured".into(),
+    }))
+}
+
+/// The configured job with this id on this server.
+pub(super) fn job(config: &Config, server_name: &str, job: &str) -> Result<JobKey, Failure> {
+    let server = server(config, server_name)?.name.clone();
+    let on_server = Selection { server: Some(server.clone()), job: None };
+    let job = job_id(config, &on_server, job)?;
+    Ok(JobKey { server, job })
+}
+
+fn job_id(config: &Config, among: &Selection, id: &str) -> Result<JobId, Failure> {
+    let known = || config.jobs.iter().filter(|job| among.takes(&job.key));
+    let found = known().find(|job| job.key.job.to_string() == id.to_ascii_lowercase());
+    found.map(|job| job.key.job).ok_or_else(|| {
+        // People remember labels; the message leads from there to the id.
+        let labelled = known().find(|job| job.label.eq_ignore_ascii_case(id));
+        Failure::Unknown(match labelled {
+            Some(job) => format!("a job is named by its id: {} is {}", job.label, job.key.job),
+            None => unknown("job", id, known().map(|job| job.key.job.to_string())),
+        })
+    })
+}
+
+/// Says that a name is unknown, which is nearest, and which there are.
+fn unknown<S: AsRef<str>>(what: &str, name: &str, known: impl Iterator<Item = S>) -> String {
+    let known: Vec<String> = known.map(|known| known.as_ref().to_owned()).collect();
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let hint = nearest.map(|(_, nearest)| format!("; did you mean {nearest}?")).unwrap_or_default();
+    format!("no {what} {name:?} is configured{hint} (known: {})", known.join(", "))
+}
+
+/// A server and the way to it.
+pub(super) struct Line {
+    pub name: ServerName,
+    pub client: Arc<Client>,
+    connection: Arc<ssh::Connection>,
+}
+
+impl Line {
+    /// Says goodbye to the server.
+    pub async fn close(&self) {
+        self.connection.close().await;
+    }
+}
+
+/// The lines to these servers. Nothing is connected until the first call.
+pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, Failure> {
+    servers.iter().map(|server| line(config, server)).collect()
+}
+
+fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
+    let host_key = match &server.host_key {
+        Some(pinned) => ssh::HostKeyPolicy::Pinned(pinned.parse().map_err(|error| {
+            Failure::Secret(format!("servers.{}.host_key: {error}", server.name))
+        })?),
+        None => ssh::HostKeyPolicy::KnownHosts {
+            file: config.orchestrator.state_dir.join("known_hosts"),
+            accept_new: config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew,
+        },
+    };
+    let passphrase = server.ssh_key.passphrase.as_ref().map(|secret| secret.read()).transpose();
+    let passphrase =
+        passphrase.map_err(|error| Failure::Secret(format!("servers.{}: {error}", server.name)))?;
+    let connection = Arc::new(ssh::Connection::new(ssh::Target {
+        name: server.name.to_string(),
+        host: server.host.clone(),
+        port: server.port,
+        user: server.user.clone(),
+        key: ssh::KeyFile { path: server.ssh_key.path.clone(), passphrase },
+        connect_timeout: server.ssh_timeout,
+        host_key,
+    }));
+    let exec: Arc<dyn ssh::Exec> = Arc::clone(&connection) as _;
+    let client = Arc::new(Client::new(server.name.clone(), exec, server.ssh_timeout));
+    Ok(Line { name: server.name.clone(), client, connection })
+}
+
+/// Asks all servers at once; the answers come in the order of the servers.
+pub(super) async fn ask_all<'a, T, F>(
+    lines: &'a [Line],
+    question: impl Fn(Arc<Client>) -> F,
+) -> Vec<(&'a Line, T)>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let asked: Vec<_> = lines.iter().map(|line| tokio::spawn(question(Arc::clone(&line.client)))).collect();
+    let mut answers = Vec::new();
+    for (line, answer) in lines.iter().zip(asked) {
+        match answer.await {
+            Ok(answer) => answers.push((line, answer)),
+            // A bug in one question must not hide the other answers.
+            Err(error) => tracing::error!("asking {} failed: {error}", line.name),
+        }
+    }
+    for line in lines {
+        line.close().await;
+    }
+    answers
+}

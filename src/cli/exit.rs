@@ -1,0 +1,56 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+/// The exit codes of the design.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done; of a run: every job completed.
+    Done,
+    /// Could not start, or a check failed.
+    CouldNotStart,
+    /// Some job did not complete, or some server could not be asked.
+    Incomplete,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::CouldNotStart => 1,
+            Exit::Incomplete => 2,
+        })
+    }
+}
+
+/// Why a command could not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The lock is held or cannot be had.
+    #[error(transparent)]
+    Lock(#[from] crate::lock::LockError),
+    /// The control socket cannot be used.
+    #[error(transparent)]
+    Control(#[from] crate::control::ControlError),
+    /// The history cannot be read.
+    #[error(transparent)]
+    History(#[from] crate::history::HistoryError),
+    /// A name that is not in the configuration.
+    #[error("{0}")]
+    Unknown(String),
+    /// A secret cannot be read, or a key not be used.
+    #[error("{0}")]
+    Secret(String),
+    /// Another runner is at work.
+    #[error("{0}")]
+    Busy(String),
+    /// The program's own machinery.
+    #[error("starting: {0}")]
+    Start(#[from] std::io::Error),
+    /// What was to be printed could not be put together.
+    #[error("printing: {0}")]
+    Print(#[from] serde_json::Error),
+}

@@ -1,0 +1,188 @@
+//! The command line: what can be typed, and what each command prints.
+//!
+//! One file a command. This room wires the others together for a person at a terminal; none of them knows it.
+
+mod completions;
+mod context;
+mod exit;
+mod history;
+mod list;
+mod progress;
+mod release;
+mod run;
+mod schema;
+mod status;
+mod stop;
+mod table;
+mod test;
+mod validate;
+mod words;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use self::exit::{Exit, Failure};
+use crate::model::{GroupId, JobId, ServerName};
+
+/// Runs the JetBackup 5 jobs of several servers strictly one at a time.
+#[derive(Debug, Parser)]
+#[command(name = "jetbackup-remote", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// Configuration file.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/jetbackup-remote/config.json"
+    )]
+    config: PathBuf,
+    /// Tell more: once for the steps, twice for every call.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run the jobs, one at a time: all of them, or those selected.
+    Run(RunArgs),
+    /// Show what every job and server is doing.
+    Status(StatusArgs),
+    /// Check the way to every server: SSH, gate, JetBackup.
+    Test(ServerArgs),
+    /// List the jobs in the queue's plan, and those the servers have beside them.
+    List(JsonArgs),
+    /// Stop a run by its queue group, as `status` shows it.
+    Stop(StopArgs),
+    /// Take a run beyond its time limit off the lane; it stays watched.
+    Release(ReleaseArgs),
+    /// Check the configuration and sum it up.
+    Validate,
+    /// Show past runs, newest first.
+    History(HistoryArgs),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Print the completions for a shell.
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Only show the order, asking and changing nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct SelectionArgs {
+    /// Only the jobs of this server.
+    #[arg(long, value_name = "SERVER")]
+    server: Option<String>,
+    /// Only the job with this id.
+    #[arg(long, value_name = "JOB_ID")]
+    job: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct ServerArgs {
+    /// Only this server.
+    #[arg(long, value_name = "SERVER")]
+    server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct JsonArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct StopArgs {
+    /// The server it runs on.
+    #[arg(long, value_name = "SERVER")]
+    server: String,
+    /// The run's queue group.
+    #[arg(value_name = "QUEUE_GROUP_ID")]
+    group: GroupId,
+}
+
+#[derive(Debug, Args)]
+struct ReleaseArgs {
+    /// The server it runs on.
+    #[arg(long, value_name = "SERVER")]
+    server: String,
+    /// The job's id.
+    #[arg(long, value_name = "JOB_ID")]
+    job: String,
+}
+
+#[derive(Debug, Args)]
+struct HistoryArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// At most this many runs.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Reads the command line and does what it says.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to say more.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::CouldNotStart } else { Exit::Done }.into();
+        }
+    };
+    match perform(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            words::print_error(&failure.to_string());
+            Exit::CouldNotStart.into()
+        }
+    }
+}
+
+fn perform(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { config, verbose, command } = cli;
+    match command {
+        Action::Validate => Ok(validate::validate(&config)),
+        Action::Schema => schema::schema(),
+        Action::Completions(args) => completions::completions(args.shell, &mut Cli::command()),
+        Action::Run(args) => run::run(&config, verbose, &args),
+        Action::Status(args) => status::status(&config, verbose, &args),
+        Action::Test(args) => test::test(&config, verbose, args.server.as_deref()),
+        Action::List(args) => list::list(&config, verbose, args.json),
+        Action::Stop(args) => stop::stop(&config, verbose, &args),
+        Action::Release(args) => release::release(&config, &args),
+        Action::History(args) => history::history(&config, &args),
+    }
+}

@@ -1,0 +1,9 @@
+//! `schema`.
+
+use super::exit::{Exit, Failure};
+use super::words::print;
+
+pub(super) fn schema() -> Result<Exit, Failure> {
+    print(&serde_json::to_string_pretty(&crate::config::json_schema())?)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,102 @@
+//! What people ask of the queue, done or refused with the reason.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::cycle::{Orchestrator, Request};
+use super::lane::holds;
+use super::queue::{Asked, plan};
+use crate::model::{Answer, Command, GroupId, JobKey, Selection, ServerName, What};
+
+impl Orchestrator {
+    /// Does what was asked so far.
+    pub(super) async fn obey_all(&mut self) {
+        while let Ok(request) = self.inbox.try_recv() {
+            self.answer(request).await;
+        }
+    }
+
+    pub(super) async fn answer(&mut self, (command, reply): Request) {
+        let answer = self.obey(command).await;
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    }
+
+    async fn obey(&mut self, command: Command) -> Answer {
+        match command {
+            Command::Run(selection) => self.enqueue(&selection).await,
+            Command::Stop { server, group } => self.stop(&server, group).await,
+            Command::Release(key) => self.release(&key).await,
+            Command::StopAfterCurrent => {
+                self.stopping = true;
+                self.tell(What::Stopping).await;
+                self.skip_the_rest().await;
+                Answer::accepted("nothing more is started; what runs goes on")
+            }
+        }
+    }
+
+    async fn enqueue(&mut self, selection: &Selection) -> Answer {
+        if self.stopping {
+            return Answer::refused("the queue is stopping");
+        }
+        let config = Arc::clone(&self.config);
+        let jobs = plan(&config.servers, &config.jobs, selection);
+        if jobs.is_empty() {
+            return Answer::refused("no configured job matches");
+        }
+        let mut words = Vec::new();
+        for job in jobs {
+            if self.runs.iter().any(|run| run.record.key == job.key && !run.is_late()) {
+                words.push(format!("{} is already running", job.key));
+                continue;
+            }
+            match self.queue.ask(&job.key) {
+                Asked::Queued(place) => {
+                    words.push(format!("{} is queued at place {place}", job.key));
+                    self.cycle.total += 1;
+                    self.tell(What::JobQueued { job: job.key.clone() }).await;
+                }
+                Asked::AlreadyQueued(place) => {
+                    words.push(format!("{} is already queued at place {place}", job.key));
+                }
+            }
+        }
+        Answer::accepted(words.join("; "))
+    }
+
+    async fn release(&mut self, key: &JobKey) -> Answer {
+        let policy = self.config.orchestrator.on_timeout;
+        let Some(at) = self.runs.iter().position(|run| run.record.key == *key && holds(run, policy)) else {
+            return Answer::refused(format!("no run of {key} keeps the lane"));
+        };
+        let run = &mut self.runs[at];
+        if !run.may_be_released() {
+            return Answer::refused(format!(
+                "{key} runs within its time limit; stop it if it should not go on"
+            ));
+        }
+        run.record.released = true;
+        let record = run.record.clone();
+        self.tell(What::Released(record)).await;
+        Answer::accepted(format!("{key} no longer keeps the lane; it stays watched"))
+    }
+
+    async fn stop(&mut self, server: &ServerName, group: GroupId) -> Answer {
+        let Some(client) = self.client(server) else {
+            return Answer::refused(format!("no server {server} is configured"));
+        };
+        let at = self.runs.iter().position(|run| run.record.group == Some(group) && !run.is_late());
+        if at.is_none() {
+            return Answer::refused(format!("no managed run with queue group {group} is under way on {server}"));
+        }
+        if let Err(error) = client.stop(group).await {
+            return Answer::refused(format!("the stop could not be sent: {error}"));
+        }
+        if let Some(run) = self.runs.iter_mut().find(|run| run.record.group == Some(group)) {
+            run.stop_sent(Instant::now());
+        }
+        Answer::accepted(format!("{server} was asked to stop queue group {group}"))
+    }
+}

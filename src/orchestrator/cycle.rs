@@ -1,0 +1,348 @@
+//! The wheel: takes requests, lets time pass, and gives each job its turn.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::contact::Contact;
+use super::lane::{Lane, holds, lane};
+use super::queue::{Queue, plan};
+use super::run::{News, Pace, Run};
+use super::survey::record;
+use super::telling::Teller;
+use super::watching::Polled;
+use super::{Now, WallClock, unique};
+use crate::config::{Config, OnTimeout};
+use crate::history::History;
+use crate::jetbackup::Client;
+use crate::model::{
+    AfterTimeout, Answer, Command, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Origin,
+    Reason, RunRecord, Selection, ServerName, Snapshot, What,
+};
+
+/// How long nothing at all may happen before the wheel turns once for its own sake.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// A command, and where its answer goes.
+pub type Request = (Command, oneshot::Sender<Answer>);
+
+/// What others hold of a running orchestrator.
+#[derive(Clone)]
+pub struct Handle {
+    /// Where commands go.
+    pub requests: mpsc::Sender<Request>,
+    /// The queue as it stands.
+    pub snapshot: watch::Receiver<Snapshot>,
+    /// What happens, as it happens.
+    pub events: broadcast::Sender<Event>,
+}
+
+/// A server, as the orchestrator sees it.
+pub(super) struct Station {
+    pub name: ServerName,
+    pub client: Arc<Client>,
+    pub contact: Contact,
+}
+
+/// The queue, the lane and all that moves them.
+pub struct Orchestrator {
+    pub(super) config: Arc<Config>,
+    pub(super) stations: Vec<Station>,
+    pub(super) history: History,
+    pub(super) teller: Teller,
+    pub(super) clock: Arc<dyn WallClock>,
+    pub(super) queue: Queue,
+    pub(super) runs: Vec<Run>,
+    pub(super) cycle: CycleRecord,
+    pub(super) polls: JoinSet<Polled>,
+    /// The last result of each job, for telling recoveries, and how long it usually takes.
+    pub(super) past: HashMap<JobKey, (Option<JobResult>, Option<u64>)>,
+    /// Jobs that say "running" with no group to show for it, since when.
+    pub(super) flagged: HashMap<JobKey, Instant>,
+    /// How often the first job of the queue was tried in vain.
+    pub(super) attempts: u32,
+    /// An intent on record whose trigger is known not to have left.
+    pub(super) unsent: Option<RunRecord>,
+    /// No dispatch before this moment.
+    pub(super) not_before: Option<Instant>,
+    /// Cancelled when nothing more may be triggered and this process is to end.
+    pub(super) leave: CancellationToken,
+    pub(super) stopping: bool,
+    waiting: Option<String>,
+    pub(super) inbox: mpsc::Receiver<Request>,
+}
+
+impl Orchestrator {
+    /// An orchestrator over these servers. Reads what the history knows of the jobs.
+    pub async fn new(
+        config: Arc<Config>,
+        clients: Vec<(ServerName, Arc<Client>)>,
+        history: History,
+        clock: Arc<dyn WallClock>,
+    ) -> (Self, Handle) {
+        let mut past = HashMap::new();
+        let mut facts = Vec::new();
+        for job in &config.jobs {
+            let known = history.past(&job.key).await.unwrap_or_else(|error| {
+                tracing::warn!("the past of {} is not known: {error}", job.key);
+                Default::default()
+            });
+            past.insert(job.key.clone(), (known.last.as_ref().and_then(|run| run.result), known.usual));
+            facts.push(JobFacts {
+                key: job.key.clone(),
+                label: job.label.clone(),
+                limit: job.timeout.as_secs(),
+                last: known.last,
+                last_success: known.last_success,
+                usual: known.usual,
+            });
+        }
+        let names: Vec<ServerName> = config.servers.iter().map(|server| server.name.clone()).collect();
+        let (snapshot, snapshot_receiver) = watch::channel(Snapshot::new(&names, facts));
+        let (events, _) = broadcast::channel(1024);
+        let (requests, inbox) = mpsc::channel(64);
+        let handle = Handle { requests, snapshot: snapshot_receiver, events: events.clone() };
+        let started = clock.now();
+        let station = |(name, client)| Station { name, client, contact: Contact::default() };
+        let orchestrator = Self {
+            stations: clients.into_iter().map(station).collect(),
+            teller: Teller::new(history.clone(), snapshot, events),
+            config,
+            history,
+            clock,
+            queue: Queue::default(),
+            runs: Vec::new(),
+            cycle: CycleRecord {
+                id: CycleId(unique()),
+                started,
+                ended: None,
+                duration: None,
+                total: 0,
+                done: 0,
+                completed: 0,
+                problems: 0,
+            },
+            polls: JoinSet::new(),
+            past,
+            flagged: HashMap::new(),
+            attempts: 0,
+            unsent: None,
+            not_before: None,
+            leave: CancellationToken::new(),
+            stopping: false,
+            waiting: None,
+            inbox,
+        };
+        (orchestrator, handle)
+    }
+
+    /// Gives the selected jobs their turns, one at a time, and answers how the cycle went.
+    ///
+    /// Runs left open by an earlier process are settled first. Ends when every turn is over, or soon after `leave`:
+    /// then nothing more is triggered, and what runs is left alone and on record.
+    pub async fn run(mut self, selection: &Selection, leave: CancellationToken) -> CycleRecord {
+        self.leave = leave;
+        let began = Instant::now();
+        let jobs: Vec<JobKey> = plan(&self.config.servers, &self.config.jobs, selection)
+            .into_iter()
+            .map(|job| job.key.clone())
+            .collect();
+        for job in &jobs {
+            self.queue.ask(job);
+        }
+        self.cycle.total = count(jobs.len());
+        self.cycle.started = self.clock.now();
+        self.tell(What::CycleStarted { cycle: self.cycle.id, jobs }).await;
+        self.restore().await;
+        self.work().await;
+        self.skip_the_rest().await;
+        self.cycle.ended = Some(self.clock.now());
+        self.cycle.duration = Some(began.elapsed().as_secs());
+        self.cycle.problems = self.cycle.total.saturating_sub(self.cycle.completed);
+        self.tell(What::CycleFinished(self.cycle)).await;
+        self.cycle
+    }
+
+    async fn work(&mut self) {
+        let leave = self.leave.clone();
+        loop {
+            self.pass_time().await;
+            if leave.is_cancelled() || self.is_over() {
+                return;
+            }
+            self.tell_waiting().await;
+            if self.may_dispatch() {
+                self.dispatch().await;
+                continue;
+            }
+            self.start_polls();
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => {}
+                Some(request) = self.inbox.recv() => self.answer(request).await,
+                Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Every turn is over. A run beside the lane, or somebody else's, is left to the next start.
+    fn is_over(&self) -> bool {
+        let policy = self.config.orchestrator.on_timeout;
+        let awaited = |run: &Run| run.record.cycle == Some(self.cycle.id) && holds(run, policy);
+        self.queue.is_empty() && !self.runs.iter().any(awaited)
+    }
+
+    fn may_dispatch(&self) -> bool {
+        let due = self.not_before.is_none_or(|at| Instant::now() >= at);
+        !self.queue.is_empty() && due && self.lane() == Lane::Free
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        let orchestrator = &self.config.orchestrator;
+        lane(&self.runs, orchestrator.on_timeout, orchestrator.max_overruns, None)
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let dispatch =
+            self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
+        let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
+        let polls = self.stations.iter().filter_map(|station| self.poll_due(station));
+        dispatch.into_iter().chain(ticks).chain(polls).min().unwrap_or(now + LONGEST_SLEEP)
+    }
+
+    /// Limits, reminders and stops without effect.
+    async fn pass_time(&mut self) {
+        let now = self.now();
+        for at in 0..self.runs.len() {
+            let pace = self.pace(&self.runs[at]);
+            for news in self.runs[at].tick(now, pace) {
+                self.tell_news(at, news).await;
+            }
+        }
+    }
+
+    pub(super) async fn tell_news(&mut self, at: usize, news: News) {
+        let run = &self.runs[at];
+        let record = run.record.clone();
+        let what = match news {
+            News::Started => What::JobStarted(record),
+            News::Noted => What::RunNoted(record),
+            News::LimitReached => {
+                let elapsed = run.elapsed(Instant::now()).as_secs();
+                What::JobTimeout { run: record, elapsed, next: self.after_timeout() }
+            }
+            News::StopIgnored => What::Alert {
+                job: Some(record.key.clone()),
+                text: format!(
+                    "{} {} was asked to stop and has not ended; it keeps its place. \
+                     Look at the queue on the server, or release it",
+                    record.key.server, record.label
+                ),
+            },
+        };
+        self.tell(what).await;
+    }
+
+    fn after_timeout(&self) -> AfterTimeout {
+        let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
+        let overruns = count(self.runs.iter().filter(beside).count());
+        match self.config.orchestrator.on_timeout {
+            OnTimeout::Wait => AfterTimeout::WaitsForRelease,
+            OnTimeout::Continue if overruns > self.config.orchestrator.max_overruns => {
+                AfterTimeout::WaitsForOverruns
+            }
+            OnTimeout::Continue => AfterTimeout::GoesOn,
+        }
+    }
+
+    /// The queue waits when something other than a turn of its own keeps the lane.
+    async fn tell_waiting(&mut self) {
+        let own = |run: &Run| run.record.cycle == Some(self.cycle.id) && !run.record.overrun && !run.is_late();
+        let reason = match self.lane() {
+            Lane::Held { reason } if !self.queue.is_empty() && !self.runs.iter().any(own) => Some(reason),
+            Lane::Free => self.waiting_for_contact(),
+            Lane::Held { .. } => None,
+        };
+        if reason != self.waiting {
+            self.waiting.clone_from(&reason);
+            self.tell(What::Waiting { reason }).await;
+        }
+    }
+
+    fn waiting_for_contact(&self) -> Option<String> {
+        if let Some(job) = self.flagged.keys().next() {
+            return Some(format!("{job} says that it is running, without a queue group so far"));
+        }
+        let job = self.queue.first().filter(|_| self.attempts > 0)?;
+        Some(format!("{} cannot be asked; trying again", job.server))
+    }
+
+    /// The turns that are left pass.
+    pub(super) async fn skip_the_rest(&mut self) {
+        while let Some(job) = self.queue.first().cloned() {
+            self.skip(&job, Reason::StoppedByUser, None).await;
+        }
+    }
+
+    /// Records that a job's turn passes without a trigger.
+    pub(super) async fn skip(&mut self, job: &JobKey, reason: Reason, error: Option<String>) {
+        self.queue.remove(job);
+        let unsent = self.unsent.take_if(|unsent| unsent.key == *job);
+        let mut record = unsent.unwrap_or_else(|| self.new_record(job, Origin::Triggered));
+        record.result = Some(JobResult::Skipped);
+        record.reason = Some(reason);
+        record.open = false;
+        if let Some(error) = error {
+            record.tell(error);
+        }
+        self.cycle.done += 1;
+        self.attempts = 0;
+        self.remember(&record);
+        self.tell(What::JobSkipped(record)).await;
+    }
+
+    pub(super) fn new_record(&self, key: &JobKey, origin: Origin) -> RunRecord {
+        record(&self.config, key, origin, Some(self.cycle.id), self.clock.now())
+    }
+
+    /// Whether the job's last result makes this one a recovery.
+    pub(super) fn remember(&mut self, record: &RunRecord) -> bool {
+        let (last, _) = self.past.entry(record.key.clone()).or_default();
+        let failed = last.is_some_and(|last| last != JobResult::Completed);
+        *last = record.result;
+        failed && record.result == Some(JobResult::Completed)
+    }
+
+    pub(super) fn client(&self, server: &ServerName) -> Option<Arc<Client>> {
+        self.stations.iter().find(|station| station.name == *server).map(|station| Arc::clone(&station.client))
+    }
+
+    pub(super) fn pace(&self, run: &Run) -> Pace {
+        let orchestrator = &self.config.orchestrator;
+        Pace {
+            poll_interval: orchestrator.poll_interval,
+            startup_timeout: orchestrator.startup_timeout,
+            remind: orchestrator.on_timeout == OnTimeout::Wait && !run.record.released,
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { mono: Instant::now(), wall: self.clock.now() }
+    }
+
+    pub(super) async fn tell(&mut self, what: What) {
+        self.teller.tell(self.clock.now(), what).await;
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,58 @@
+//! The heart: one queue, one lane, one stream of events.
+//!
+//! `queue` knows the order, `lane` who may write, `run` one run from trigger to outcome, `sight` what an answer says
+//! about it; all four are pure. `cycle` turns the wheel, one step at a time, so that no two steps can disagree
+//! about who writes: `dispatch` gives a job its turn, `watching` moves the runs under way, `commands` does what people
+//! ask, `telling` commits and tells what happened.
+//!
+//! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
+
+mod commands;
+mod contact;
+mod cycle;
+mod dispatch;
+mod lane;
+mod queue;
+mod run;
+mod sight;
+mod survey;
+mod telling;
+mod watching;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+pub use cycle::{Handle, Orchestrator, Request};
+pub use queue::plan;
+pub use survey::survey;
+
+/// This moment, by the clock that never jumps and by the one on the wall.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    mono: Instant,
+    wall: Timestamp,
+}
+
+/// The clock on the wall. Tests bring their own.
+pub trait WallClock: Send + Sync {
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+}
+
+/// This machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl WallClock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A number that no other run or cycle has, over restarts and without trust in the clock.
+fn unique() -> i64 {
+    let random = RandomState::new().build_hasher().finish();
+    i64::try_from(random >> 1).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,438 @@
+//! One run, from its trigger (or from when it was found) to its outcome: a state machine fed with what its server shows.
+//!
+//! Nothing here asks or sends anything; every moment comes in as an argument, so hours pass in a test at no cost.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Now;
+use super::sight::Sight;
+use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
+use crate::model::{JobResult, Origin, Progress, Reason, RunRecord};
+
+/// How long a group and the job's running flag may contradict each other before the group alone decides.
+///
+/// JetBackup changes the two up to 30 seconds apart, in either order.
+const AGREEMENT: Duration = Duration::from_secs(60);
+/// How long a stop may stay without effect before a person is told.
+const STOP_EFFECT: Duration = Duration::from_secs(90);
+/// How far the clocks of this machine and a server may differ when a log has to be recognised by its time.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// What was seen of a run so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// Nothing.
+    Starting,
+    /// Its job said "running", but no group is listed yet; `quiet` since when it says so no longer.
+    Flagged { quiet: Option<Instant> },
+    /// Its group; `contradicted` since when it is finished while the job still says "running".
+    Listed { contradicted: Option<Instant> },
+    /// Its group was seen and is listed no longer.
+    Vanished { since: Instant },
+}
+
+/// A change worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// It was seen running, or waiting in JetBackup's own queue.
+    Started,
+    /// What is on record about it changed.
+    Noted,
+    /// It reached its time limit, or the next reminder of it.
+    LimitReached,
+    /// The stop that was asked for had no effect so far.
+    StopIgnored,
+}
+
+/// What is to be done about a run next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Watch on.
+    Watch,
+    /// Its end is on the record.
+    Ended,
+    /// It is over as far as can be seen; JetBackup's log may know how it went. If not, it is this.
+    AskLog { otherwise: JobResult },
+}
+
+/// What time limits apply to a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// The longest time between two polls.
+    pub poll_interval: Duration,
+    /// How long after the trigger something must be seen.
+    pub startup_timeout: Duration,
+    /// Whether a run beyond its limit is told again and again.
+    pub remind: bool,
+}
+
+/// A run that is, or may be, under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What is on record about it.
+    pub record: RunRecord,
+    /// Seconds it usually takes.
+    pub usual: Option<u64>,
+    stage: Stage,
+    /// The run was `age` old at `anchor`; it grows older by the clock that does not jump.
+    anchor: Instant,
+    age: Duration,
+    /// Its whole life was watched from here, so that its length may be told by our own clock.
+    witnessed: bool,
+    items: (Option<u64>, Option<u64>),
+    out_of_contact_since: Option<Instant>,
+    stop_asked: Option<Instant>,
+    stop_told: bool,
+    remind_at: Duration,
+}
+
+impl Run {
+    /// A run about to be triggered. Its age counts from now until the server says when it started.
+    pub fn triggered(record: RunRecord, now: Now) -> Self {
+        Self::new(record, now, Stage::Starting, Duration::ZERO, true)
+    }
+
+    /// A run that others started, as its server shows it.
+    pub fn adopted(record: RunRecord, now: Now) -> Self {
+        Self::new(record, now, Stage::Flagged { quiet: None }, Duration::ZERO, false)
+    }
+
+    /// A run left open by an earlier process.
+    pub fn restored(record: RunRecord, now: Now) -> Self {
+        let stage = match record.group {
+            Some(_) => Stage::Listed { contradicted: None },
+            None => Stage::Starting,
+        };
+        let age = between(record.started.unwrap_or(record.asked), now.wall);
+        Self::new(record, now, stage, age, false)
+    }
+
+    fn new(record: RunRecord, now: Now, stage: Stage, age: Duration, witnessed: bool) -> Self {
+        let limit = Duration::from_secs(record.limit);
+        let mut run = Self {
+            record,
+            usual: None,
+            stage,
+            anchor: now.mono,
+            age,
+            witnessed,
+            items: (None, None),
+            out_of_contact_since: None,
+            stop_asked: None,
+            stop_told: false,
+            remind_at: limit,
+        };
+        if run.record.overrun {
+            run.set_next_reminder(now);
+        }
+        run
+    }
+
+    /// How long it has been running.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        self.age + now.saturating_duration_since(self.anchor)
+    }
+
+    /// It did not start in time, and is watched in case it does so yet. It writes nothing until then.
+    pub fn is_late(&self) -> bool {
+        !self.record.open
+    }
+
+    /// Whether the trigger is out and nothing was seen of it yet.
+    pub fn is_starting(&self) -> bool {
+        self.stage == Stage::Starting
+    }
+
+    /// Whether its server does not answer.
+    pub fn is_out_of_contact(&self) -> bool {
+        self.out_of_contact_since.is_some()
+    }
+
+    /// Whether a person may take it off the lane.
+    pub fn may_be_released(&self) -> bool {
+        self.record.overrun || self.out_of_contact_since.is_some() || self.stop_told
+    }
+
+    /// Takes in the group by which a run was found.
+    pub fn find(&mut self, group: &Group, now: Now) {
+        self.see_group(group, now, &mut Vec::new());
+    }
+
+    /// Takes in what the server shows of the run.
+    pub fn observe(&mut self, sight: &Sight, now: Now, pace: Pace) -> (Vec<News>, Next) {
+        let mut news = Vec::new();
+        if self.out_of_contact_since.take().is_some() && self.record.result == Some(JobResult::LostContact) {
+            self.record.result = None;
+            self.record.error = None;
+            news.push(News::Noted);
+        }
+        if let Some(group) = &sight.group {
+            self.see_group(group, now, &mut news);
+            let next = self.judge_group(group, sight, now);
+            return (news, next);
+        }
+        let next = match (self.stage, sight.running) {
+            (Stage::Starting, Some(true)) => {
+                self.wake();
+                self.stage = Stage::Flagged { quiet: None };
+                news.push(News::Started);
+                Next::Watch
+            }
+            (Stage::Starting, _) if self.is_late() => Next::Watch,
+            (Stage::Starting, _) if self.elapsed(now.mono) >= pace.startup_timeout => {
+                Next::AskLog { otherwise: JobResult::DidNotStart }
+            }
+            (Stage::Starting, _) => Next::Watch,
+            (Stage::Flagged { .. }, Some(true)) => {
+                self.stage = Stage::Flagged { quiet: None };
+                Next::Watch
+            }
+            (Stage::Flagged { quiet }, _) => {
+                let since = quiet.unwrap_or(now.mono);
+                self.stage = Stage::Flagged { quiet: Some(since) };
+                self.judge_absence(since, now)
+            }
+            (Stage::Listed { .. }, _) => {
+                self.stage = Stage::Vanished { since: now.mono };
+                Next::Watch
+            }
+            // As long as the job says "running", a cleared queue does not mean that nothing writes.
+            (Stage::Vanished { .. }, Some(true)) => Next::Watch,
+            (Stage::Vanished { .. }, Some(false)) => Next::AskLog { otherwise: JobResult::Unknown },
+            (Stage::Vanished { since }, None) => self.judge_absence(since, now),
+        };
+        (news, next)
+    }
+
+    fn see_group(&mut self, group: &Group, now: Now, news: &mut Vec<News>) {
+        if self.stage == Stage::Starting {
+            self.wake();
+            news.push(News::Started);
+        } else if self.record.group != Some(group.id) {
+            news.push(News::Noted);
+        }
+        self.record.group = Some(group.id);
+        if !matches!(self.stage, Stage::Listed { .. }) {
+            self.stage = Stage::Listed { contradicted: None };
+        }
+        self.items = (group.items, group.items_completed);
+        if let Some(started) = group.started
+            && self.record.started != Some(started)
+        {
+            self.record.started = Some(started);
+            self.count_from(started, now);
+            if news.is_empty() {
+                news.push(News::Noted);
+            }
+        }
+    }
+
+    /// The limit counts from the server's start. Our own clock bounds what the two wall clocks make of it.
+    fn count_from(&mut self, started: Timestamp, now: Now) {
+        let by_wall = between(started, now.wall);
+        let most = if self.witnessed { self.elapsed(now.mono) } else { Duration::MAX };
+        self.age = by_wall.min(most);
+        self.anchor = now.mono;
+    }
+
+    fn judge_group(&mut self, group: &Group, sight: &Sight, now: Now) -> Next {
+        if !group.status.is_finished() {
+            // The job may already say "not running"; the group alone says that the run goes on.
+            self.stage = Stage::Listed { contradicted: None };
+            return Next::Watch;
+        }
+        if sight.running == Some(true) && !sight.another {
+            let Stage::Listed { contradicted } = self.stage else { return Next::Watch };
+            let since = contradicted.unwrap_or(now.mono);
+            self.stage = Stage::Listed { contradicted: Some(since) };
+            if now.mono.saturating_duration_since(since) < AGREEMENT {
+                return Next::Watch;
+            }
+        }
+        self.end_by_group(group, now);
+        Next::Ended
+    }
+
+    fn end_by_group(&mut self, group: &Group, now: Now) {
+        self.record.ended = group.ended;
+        let result = match group.status {
+            GroupStatus::Completed => JobResult::Completed,
+            GroupStatus::Partial => JobResult::Partial,
+            GroupStatus::Aborted => JobResult::Aborted,
+            GroupStatus::NeverFinished => JobResult::NeverFinished,
+            _ => JobResult::Failed,
+        };
+        if let GroupStatus::Unknown(code) = group.status {
+            self.record.tell(format!("JetBackup ended the queue group with the unknown status {code}"));
+        } else {
+            self.record.error = None;
+        }
+        let own = self.witnessed.then(|| self.elapsed(now.mono).as_secs());
+        self.record.duration =
+            server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
+        self.end(result);
+    }
+
+    fn judge_absence(&self, since: Instant, now: Now) -> Next {
+        if now.mono.saturating_duration_since(since) < AGREEMENT {
+            return Next::Watch;
+        }
+        Next::AskLog { otherwise: JobResult::Unknown }
+    }
+
+    /// Ends a run whose group can no longer be asked: by JetBackup's log if one is this run's, else as `otherwise` says.
+    ///
+    /// Answers whether that is known now: a log that is still being written means that the run goes on.
+    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult) -> bool {
+        let earliest = self.record.started.unwrap_or(self.record.asked);
+        let earliest = earliest.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN);
+        let own = logs.and_then(|logs| logs.iter().find(|log| log.started.is_some_and(|at| at >= earliest)));
+        let vanished = otherwise == JobResult::Unknown;
+        let Some(log) = own else {
+            self.record.reason = Some(if vanished { Reason::GroupVanished } else { Reason::NothingStarted });
+            self.end(otherwise);
+            return true;
+        };
+        let result = match log.status {
+            LogStatus::Processing => return false,
+            LogStatus::Completed => JobResult::Completed,
+            LogStatus::Failed => JobResult::Failed,
+            LogStatus::Aborted => JobResult::Aborted,
+            LogStatus::Partial => JobResult::Partial,
+            LogStatus::NeverFinished => JobResult::NeverFinished,
+            LogStatus::Unknown(_) => JobResult::Unknown,
+        };
+        self.record.started = self.record.started.or(log.started);
+        self.record.ended = log.ended;
+        self.record.duration = server_duration(self.record.started, log.ended);
+        self.record.reason = Some(Reason::GroupVanished);
+        self.end(result);
+        true
+    }
+
+    /// Ends the run with `result`.
+    pub fn end(&mut self, result: JobResult) {
+        self.record.result = Some(result);
+        self.record.open = false;
+    }
+
+    /// A run that was given up as not started starts after all: it is on record again, its turn is not.
+    fn wake(&mut self) {
+        if self.is_late() {
+            self.record.open = true;
+            self.record.cycle = None;
+            self.record.result = None;
+            self.record.reason = None;
+        }
+    }
+
+    /// The server could not be asked.
+    pub fn lose_contact(&mut self, now: Instant) {
+        self.out_of_contact_since.get_or_insert(now);
+    }
+
+    /// A stop was sent.
+    pub fn stop_sent(&mut self, now: Instant) {
+        self.stop_asked = Some(now);
+        self.stop_told = false;
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Now, pace: Pace) -> Vec<News> {
+        let mut news = Vec::new();
+        if self.is_late() {
+            return news;
+        }
+        if self.elapsed(now.mono) >= self.remind_at && (pace.remind || !self.record.overrun) {
+            self.record.overrun = true;
+            self.set_next_reminder(now);
+            if self.out_of_contact_since.is_some() {
+                self.record.result = Some(JobResult::LostContact);
+            }
+            news.push(News::LimitReached);
+        }
+        if self.stop_asked.is_some_and(|at| now.mono.saturating_duration_since(at) >= STOP_EFFECT)
+            && !self.stop_told
+        {
+            self.stop_told = true;
+            news.push(News::StopIgnored);
+        }
+        news
+    }
+
+    /// The next multiple of the limit that is still to come, so that a run found days late is told once.
+    fn set_next_reminder(&mut self, now: Now) {
+        let limit = self.record.limit.max(1);
+        let passed = self.elapsed(now.mono).as_secs() / limit;
+        self.remind_at = Duration::from_secs(limit.saturating_mul(passed.saturating_add(1)));
+    }
+
+    /// When `tick` has something to say next, at the latest.
+    pub fn next_tick(&self, pace: Pace) -> Option<Instant> {
+        if self.is_late() {
+            return None;
+        }
+        let limit = (pace.remind || !self.record.overrun)
+            .then(|| self.anchor.checked_add(self.remind_at.saturating_sub(self.age)))
+            .flatten();
+        let stop = self.stop_asked.filter(|_| !self.stop_told).map(|at| at + STOP_EFFECT);
+        limit.into_iter().chain(stop).min()
+    }
+
+    /// How long to wait between two polls now: fine where a change is near, `poll_interval` at most.
+    pub fn poll_pause(&self, now: Instant, pace: Pace) -> Duration {
+        const FINEST: Duration = Duration::from_secs(1);
+        let elapsed = self.elapsed(now);
+        let wanted = match self.stage {
+            _ if self.is_late() || self.record.overrun || self.record.released => pace.poll_interval,
+            _ if self.out_of_contact_since.is_some() => {
+                self.out_of_contact_since.map_or(FINEST, |since| now.saturating_duration_since(since) / 4)
+            }
+            Stage::Starting => elapsed / 10,
+            Stage::Flagged { quiet: Some(since) }
+            | Stage::Listed { contradicted: Some(since) }
+            | Stage::Vanished { since } => now.saturating_duration_since(since) / 4,
+            Stage::Flagged { .. } | Stage::Listed { .. } => self.until_expected_end(elapsed),
+        };
+        wanted.clamp(FINEST, pace.poll_interval.max(FINEST))
+    }
+
+    /// A twentieth of the time run so far, or a tenth of the way to (or beyond) the expected end, whichever is finer.
+    fn until_expected_end(&self, elapsed: Duration) -> Duration {
+        let by_age = elapsed / 20;
+        let by_usual = self.usual.map(|usual| Duration::from_secs(usual).abs_diff(elapsed) / 10);
+        let by_items = match self.items {
+            (Some(items), Some(done)) if done > 0 && done < items => {
+                let left = elapsed.as_secs_f64() * (items - done) as f64 / done as f64;
+                Some(Duration::try_from_secs_f64(left / 10.0).unwrap_or(by_age))
+            }
+            _ => None,
+        };
+        [Some(by_age), by_usual, by_items].into_iter().flatten().min().unwrap_or(by_age)
+    }
+
+    /// How far it is, for those who watch.
+    pub fn progress(&self, now: Instant) -> Progress {
+        Progress {
+            items: self.items.0,
+            items_completed: self.items.1,
+            elapsed: self.elapsed(now).as_secs(),
+            usual: self.usual,
+            out_of_contact: self.out_of_contact_since.is_some(),
+            stopping: self.stop_asked.is_some(),
+        }
+    }
+}
+
+/// The time from one wall-clock moment to another; nothing if it is in the future.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+fn server_duration(started: Option<Timestamp>, ended: Option<Timestamp>) -> Option<u64> {
+    let taken = ended?.duration_since(started?);
+    u64::try_from(taken.as_secs()).ok()
+}

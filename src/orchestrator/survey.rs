@@ -1,0 +1,96 @@
+//! What one look at a server shows, told as events: for those who only want to know how things stand.
+
+use jiff::Timestamp;
+
+use super::Now;
+use super::run::{Pace, Run};
+use super::sight::{Sight, groups_of, says_running};
+use crate::config::{Config, Job};
+use crate::jetbackup::{Group, View};
+use crate::model::{CycleId, Event, JobKey, Origin, RunId, RunRecord, ServerName, What};
+
+/// The runs of the configured jobs that `view` shows: those under way, and each job's last finished one.
+#[must_use]
+pub fn survey(config: &Config, server: &ServerName, view: &View, wall: Timestamp) -> Vec<Event> {
+    let now = Now { mono: tokio::time::Instant::now(), wall };
+    let reachable = What::ServerReachable { server: server.clone(), version: view.version.clone() };
+    let mut told = vec![reachable];
+    for job in config.jobs.iter().filter(|job| job.key.server == *server) {
+        tell_job(config, job, view, now, &mut told);
+    }
+    told.into_iter().map(|what| Event { at: wall, what }).collect()
+}
+
+fn tell_job(config: &Config, job: &Job, view: &View, now: Now, told: &mut Vec<What>) {
+    let id = job.key.job;
+    let newest = |finished: bool| {
+        groups_of(view, id)
+            .filter(move |group| group.status.is_finished() == finished)
+            .max_by_key(|group| (group.created, group.id))
+    };
+    if let Some(group) = newest(true) {
+        let mut run = sighted(config, &job.key, Some(group), now);
+        let sight = Sight { running: Some(false), group: Some(group.clone()), another: false };
+        run.observe(&sight, now, pace(config));
+        told.push(What::JobFinished { run: run.record, recovered: false });
+    }
+    let under_way = newest(false);
+    if under_way.is_some() || says_running(view, id) == Some(true) {
+        let mut run = sighted(config, &job.key, under_way, now);
+        run.tick(now, pace(config));
+        let progress = run.progress(now.mono);
+        let id = run.record.id;
+        told.push(What::JobStarted(run.record));
+        told.push(What::Progress { run: id, progress });
+    }
+}
+
+fn sighted(config: &Config, key: &JobKey, group: Option<&Group>, now: Now) -> Run {
+    let mut record = record(config, key, Origin::Adopted, None, now.wall);
+    record.group = group.map(|group| group.id);
+    let mut run = Run::adopted(record, now);
+    if let Some(group) = group {
+        run.find(group, now);
+    }
+    run
+}
+
+fn pace(config: &Config) -> Pace {
+    let orchestrator = &config.orchestrator;
+    Pace {
+        poll_interval: orchestrator.poll_interval,
+        startup_timeout: orchestrator.startup_timeout,
+        remind: false,
+    }
+}
+
+/// A new row of the history.
+pub(super) fn record(
+    config: &Config,
+    key: &JobKey,
+    origin: Origin,
+    cycle: Option<CycleId>,
+    asked: Timestamp,
+) -> RunRecord {
+    let job = config.job(key);
+    RunRecord {
+        id: RunId(super::unique()),
+        key: key.clone(),
+        label: job.map_or_else(|| key.job.to_string(), |job| job.label.clone()),
+        cycle,
+        origin,
+        asked,
+        baseline: Vec::new(),
+        group: None,
+        started: None,
+        ended: None,
+        duration: None,
+        limit: job.map_or(config.orchestrator.job_timeout, |job| job.timeout).as_secs(),
+        overrun: false,
+        released: false,
+        open: true,
+        result: None,
+        reason: None,
+        error: None,
+    }
+}

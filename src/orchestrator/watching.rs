@@ -1,0 +1,228 @@
+//! Watching: open runs are polled server by server, and every answer moves the runs it speaks of.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::cycle::{Orchestrator, Station};
+use super::run::{Next, Run};
+use super::sight::Sight;
+use crate::jetbackup::{ApiError, View};
+use crate::model::{GroupId, JobKey, JobResult, Reason, RunId, ServerName, What};
+
+/// A poll that came back: whom it asked, about which runs, and what was answered.
+pub(super) struct Polled {
+    server: ServerName,
+    runs: HashSet<RunId>,
+    answer: Result<View, ApiError>,
+}
+
+impl Orchestrator {
+    /// Takes up the runs that an earlier process left open. They keep the lane until they are settled.
+    pub(super) async fn restore(&mut self) {
+        let records = match self.history.open_runs().await {
+            Ok(records) => records,
+            Err(error) => {
+                let text = format!("which runs an earlier start left open is not known: {error}");
+                self.tell(What::Alert { job: None, text }).await;
+                return;
+            }
+        };
+        for record in records {
+            let mut run = Run::restored(record, self.now());
+            run.usual = self.usual(&run.record.key);
+            if self.client(&run.record.key.server).is_none() {
+                run.record.reason = Some(Reason::NotConfigured);
+                run.end(JobResult::LostContact);
+                self.tell(What::JobFinished { run: run.record, recovered: false }).await;
+                continue;
+            }
+            tracing::info!("{} was left open by an earlier start and is taken up again", run.record.key);
+            self.tell(What::RunNoted(run.record.clone())).await;
+            self.runs.push(run);
+        }
+    }
+
+    pub(super) fn usual(&self, key: &JobKey) -> Option<u64> {
+        self.past.get(key).and_then(|(_, usual)| *usual)
+    }
+
+    /// When a server is to be polled next; never, if nothing is under way there or a poll is out.
+    pub(super) fn poll_due(&self, station: &Station) -> Option<Instant> {
+        if station.contact.polling {
+            return None;
+        }
+        let now = Instant::now();
+        let on_it = self.runs.iter().filter(|run| run.record.key.server == station.name);
+        let pause = on_it.map(|run| run.poll_pause(now, self.pace(run))).min()?;
+        Some(station.contact.asked.map_or(now, |asked| asked + pause))
+    }
+
+    pub(super) fn start_polls(&mut self) {
+        let now = Instant::now();
+        for at in 0..self.stations.len() {
+            if self.poll_due(&self.stations[at]).is_none_or(|due| due > now) {
+                continue;
+            }
+            let server = self.stations[at].name.clone();
+            let on_it = || self.runs.iter().filter(|run| run.record.key.server == server);
+            let runs = on_it().map(|run| run.record.id).collect();
+            let wanted: Vec<_> = on_it().map(|run| (run.record.key.job, run.record.group)).collect();
+            let client = Arc::clone(&self.stations[at].client);
+            let contact = &mut self.stations[at].contact;
+            contact.asked = Some(now);
+            contact.polling = true;
+            self.polls.spawn(async move { Polled { server, runs, answer: client.watch(&wanted).await } });
+        }
+    }
+
+    pub(super) async fn absorb_poll(&mut self, polled: Result<Polled, JoinError>) {
+        let Polled { server, runs, answer } = match polled {
+            Ok(polled) => polled,
+            Err(error) => {
+                // A poll that panicked belongs to no server any more: let each be asked again.
+                tracing::error!("a poll failed: {error}");
+                self.stations.iter_mut().for_each(|station| station.contact.polling = false);
+                return;
+            }
+        };
+        if let Some(contact) = self.contact(&server) {
+            contact.polling = false;
+        }
+        match answer {
+            Ok(view) => {
+                self.hear(&server, &view).await;
+                self.observe(&server, &view, Some(&runs)).await;
+            }
+            Err(error) => {
+                tracing::debug!("polling {server}: {error}");
+                if self.contact(&server).is_some_and(super::contact::Contact::missed) {
+                    self.tell_unreachable(&server, &error).await;
+                }
+                self.lose(&server).await;
+            }
+        }
+    }
+
+    pub(super) fn contact(&mut self, server: &ServerName) -> Option<&mut super::contact::Contact> {
+        self.stations
+            .iter_mut()
+            .find(|station| station.name == *server)
+            .map(|station| &mut station.contact)
+    }
+
+    pub(super) async fn hear(&mut self, server: &ServerName, view: &View) {
+        if self.contact(server).is_some_and(super::contact::Contact::heard) {
+            let what = What::ServerReachable { server: server.clone(), version: view.version.clone() };
+            self.tell(what).await;
+        }
+    }
+
+    pub(super) async fn tell_unreachable(&mut self, server: &ServerName, error: &ApiError) {
+        let what = What::ServerUnreachable { server: server.clone(), error: error.to_string() };
+        self.tell(what).await;
+    }
+
+    /// The runs of a server are out of sight.
+    pub(super) async fn lose(&mut self, server: &ServerName) {
+        let now = Instant::now();
+        for at in 0..self.runs.len() {
+            let run = &mut self.runs[at];
+            if run.record.key.server == *server && !run.is_late() {
+                run.lose_contact(now);
+                self.tell_progress(at).await;
+            }
+        }
+    }
+
+    async fn tell_progress(&mut self, at: usize) {
+        let run = &self.runs[at];
+        let what = What::Progress { run: run.record.id, progress: run.progress(Instant::now()) };
+        self.tell(what).await;
+    }
+
+    /// Moves the runs of a server by what it answered; only those in `asked`, where the answer is about some.
+    pub(super) async fn observe(&mut self, server: &ServerName, view: &View, asked: Option<&HashSet<RunId>>) {
+        let ids: Vec<RunId> = self
+            .runs
+            .iter()
+            .filter(|run| run.record.key.server == *server)
+            .map(|run| run.record.id)
+            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
+            .collect();
+        for id in ids {
+            let Some(at) = self.runs.iter().position(|run| run.record.id == id) else { continue };
+            let taken = self.taken(Some(id));
+            let sight = Sight::of(&self.runs[at].record, view, &taken);
+            let (now, pace) = (self.now(), self.pace(&self.runs[at]));
+            let (news, next) = self.runs[at].observe(&sight, now, pace);
+            if next == Next::Watch && !self.runs[at].is_late() && !self.runs[at].is_starting() {
+                self.take_turn(at).await;
+            }
+            for news in news {
+                self.tell_news(at, news).await;
+            }
+            match next {
+                Next::Watch => self.tell_progress(at).await,
+                Next::Ended => self.finish(at).await,
+                Next::AskLog { otherwise } => self.ask_log(at, otherwise).await,
+            }
+        }
+    }
+
+    /// Groups that belong to runs under way other than `except`.
+    pub(super) fn taken(&self, except: Option<RunId>) -> HashSet<GroupId> {
+        let others = self.runs.iter().filter(|run| Some(run.record.id) != except);
+        others.filter_map(|run| run.record.group).collect()
+    }
+
+    /// A run seen under way while its job waits in the queue is that job's turn: it is not triggered again.
+    async fn take_turn(&mut self, at: usize) {
+        let key = self.runs[at].record.key.clone();
+        if self.runs[at].record.cycle == Some(self.cycle.id) || !self.queue.remove(&key) {
+            return;
+        }
+        self.attempts = 0;
+        self.runs[at].record.cycle = Some(self.cycle.id);
+        let record = self.runs[at].record.clone();
+        self.tell(What::JobStarted(record)).await;
+    }
+
+    async fn ask_log(&mut self, at: usize, otherwise: JobResult) {
+        let key = self.runs[at].record.key.clone();
+        let Some(client) = self.client(&key.server) else { return };
+        let logs = match client.logs(key.job).await {
+            Ok(logs) => logs,
+            // The server stopped answering just now: the next poll asks again.
+            Err(error) => {
+                tracing::debug!("asking {} for its log: {error}", key.server);
+                return;
+            }
+        };
+        if self.runs[at].end_by_log(logs.as_deref(), otherwise) {
+            self.finish(at).await;
+        }
+    }
+
+    /// A run's end is on its record: tells it, and watches on only if it may yet start.
+    pub(super) async fn finish(&mut self, at: usize) {
+        let record = self.runs[at].record.clone();
+        if record.result != Some(JobResult::DidNotStart) {
+            self.runs.swap_remove(at);
+        }
+        if record.cycle == Some(self.cycle.id) {
+            self.cycle.done += 1;
+            if !record.is_problem() {
+                self.cycle.completed += 1;
+            }
+        }
+        let key = record.key.clone();
+        let recovered = self.remember(&record);
+        self.tell(What::JobFinished { run: record, recovered }).await;
+        if let Ok(past) = self.history.past(&key).await {
+            self.past.entry(key).or_default().1 = past.usual;
+        }
+    }
+}
