@@ -337,3 +337,6 @@ impl OpenRun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::cycle::Orchestrator;
 use super::lane::Lane;
 use super::run::Run;
-use super::sight::{groups_of, says_running, strangers};
+use super::sight::{says_running, strangers};
 use crate::jetbackup::{ApiError, Client, Group, Trigger, View};
 use crate::model::{JobKey, JobResult, Origin, Reason, ServerName, What};
 
@@ -139,7 +139,7 @@ impl Orchestrator {
         record.origin = Origin::Adopted;
         record.cycle = turn.then_some(self.cycle.id);
         record.group = group.map(|group| group.id);
-        record.baseline = groups_of(view, key.job).map(|group| group.id).collect();
+        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
         if turn {
             self.attempts = 0;
         }
@@ -191,7 +191,7 @@ impl Orchestrator {
         let Some(client) = self.client(&key.server) else { return };
         let unsent = self.unsent.take_if(|unsent| unsent.key == *key);
         let mut record = unsent.unwrap_or_else(|| self.new_record(key, Origin::Triggered));
-        record.baseline = groups_of(view, key.job).map(|group| group.id).collect();
+        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
         record.error = None;
         self.tell(What::JobStarting(record.clone())).await;
         // An older run of this job that never showed up cannot be told from this one any more.

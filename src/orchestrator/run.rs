@@ -436,3 +436,6 @@ fn server_duration(started: Option<Timestamp>, ended: Option<Timestamp>) -> Opti
     let taken = ended?.duration_since(started?);
     u64::try_from(taken.as_secs()).ok()
 }
+
+#[cfg(test)]
+mod tests;

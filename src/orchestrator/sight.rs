@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use crate::jetbackup::{Group, View};
 use crate::model::{GroupId, JobId, RunRecord};
 
+/// The `state` of a job that was triggered a moment ago.
+const JUST_TRIGGERED: i64 = 2;
+
 /// What a server shows of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sight {
@@ -24,8 +27,8 @@ impl Sight {
             Some(id) => group.id == id,
             None => !run.baseline.contains(&group.id) && !taken.contains(&group.id),
         };
-        let group = groups_of(view, job).filter(own).max_by_key(|group| (group.created, group.id)).cloned();
-        let another = groups_of(view, job)
+        let group = view.groups_of(job).find(own).cloned();
+        let another = view.groups_of(job)
             .any(|other| !other.status.is_finished() && group.as_ref().is_some_and(|own| own.id != other.id));
         Self { running: says_running(view, job), group, another }
     }
@@ -34,12 +37,7 @@ impl Sight {
 /// A job's own word on whether it runs, "just triggered" included.
 pub(super) fn says_running(view: &View, job: JobId) -> Option<bool> {
     let job = view.job(job)?;
-    if job.is_just_triggered() { Some(true) } else { job.running }
-}
-
-/// The job's groups, in no particular order.
-pub(super) fn groups_of(view: &View, job: JobId) -> impl Iterator<Item = &Group> {
-    view.groups.iter().filter(move |group| group.job == Some(job))
+    if job.state == Some(JUST_TRIGGERED) { Some(true) } else { job.running }
 }
 
 /// The job's unfinished groups that belong to no run in `taken`.
@@ -48,5 +46,5 @@ pub(super) fn strangers<'a>(
     job: JobId,
     taken: &'a HashSet<GroupId>,
 ) -> impl Iterator<Item = &'a Group> {
-    groups_of(view, job).filter(|group| !group.status.is_finished() && !taken.contains(&group.id))
+    view.groups_of(job).filter(|group| !group.status.is_finished() && !taken.contains(&group.id))
 }

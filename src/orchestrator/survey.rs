@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Now;
 use super::run::{Pace, Run};
-use super::sight::{Sight, groups_of, says_running};
+use super::sight::{Sight, says_running};
 use crate::config::{Config, Job};
 use crate::jetbackup::{Group, View};
 use crate::model::{CycleId, Event, JobKey, Origin, RunId, RunRecord, ServerName, What};
@@ -24,9 +24,7 @@ pub fn survey(config: &Config, server: &ServerName, view: &View, wall: Timestamp
 fn tell_job(config: &Config, job: &Job, view: &View, now: Now, told: &mut Vec<What>) {
     let id = job.key.job;
     let newest = |finished: bool| {
-        groups_of(view, id)
-            .filter(move |group| group.status.is_finished() == finished)
-            .max_by_key(|group| (group.created, group.id))
+        view.groups_of(id).find(move |group| group.status.is_finished() == finished)
     };
     if let Some(group) = newest(true) {
         let mut run = sighted(config, &job.key, Some(group), now);

@@ -1,0 +1,198 @@
+//! The fold, event by event, and the exact JSON that comes of it.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn key(server: &str, number: u8) -> JobKey {
+    JobKey { server: server.parse().unwrap(), job: format!("{number:024x}").parse().unwrap() }
+}
+
+fn run(id: i64, key: JobKey) -> RunRecord {
+    RunRecord {
+        id: RunId(id),
+        key,
+        label: "Accounts".into(),
+        cycle: Some(CycleId(7)),
+        origin: Origin::Triggered,
+        asked: at(0),
+        baseline: vec![],
+        group: None,
+        started: None,
+        ended: None,
+        duration: None,
+        limit: 3600,
+        overrun: false,
+        released: false,
+        open: true,
+        result: None,
+        reason: None,
+        error: None,
+    }
+}
+
+/// Two servers, a job each, a cycle begun.
+fn begun() -> Snapshot {
+    let facts = |key: JobKey, usual| JobFacts {
+        key,
+        label: "Accounts".into(),
+        limit: 3600,
+        last: None,
+        last_success: None,
+        usual,
+    };
+    let jobs = vec![facts(key("a", 1), Some(600)), facts(key("b", 2), None)];
+    let mut snapshot = Snapshot::new(&["a".parse().unwrap(), "b".parse().unwrap()], jobs);
+    tell(&mut snapshot, 0, What::CycleStarted { cycle: CycleId(7), jobs: vec![key("a", 1), key("b", 2)] });
+    snapshot
+}
+
+fn tell(snapshot: &mut Snapshot, seconds: i64, what: What) {
+    snapshot.apply(&Event { at: at(seconds), what });
+}
+
+fn phases(snapshot: &Snapshot) -> Vec<view::JobPhase> {
+    snapshot.jobs().iter().map(|job| job.phase).collect()
+}
+
+#[test]
+fn a_job_goes_through_its_phases() {
+    use view::JobPhase::*;
+    let mut snapshot = begun();
+    assert_eq!(phases(&snapshot), [Queued, Queued]);
+    let mut record = run(1, key("a", 1));
+    tell(&mut snapshot, 1, What::JobStarting(record.clone()));
+    assert_eq!(phases(&snapshot), [Starting, Queued]);
+    record.group = Some(format!("{:024x}", 9).parse().unwrap());
+    tell(&mut snapshot, 2, What::JobStarted(record.clone()));
+    assert_eq!(phases(&snapshot), [Running, Queued]);
+    let progress = |progress: Progress| What::Progress { run: RunId(1), progress };
+    tell(&mut snapshot, 3, progress(Progress { out_of_contact: true, ..Progress::default() }));
+    assert_eq!(phases(&snapshot), [Unknown, Queued]);
+    tell(&mut snapshot, 4, progress(Progress { stopping: true, ..Progress::default() }));
+    assert_eq!(phases(&snapshot), [Stopping, Queued]);
+    tell(&mut snapshot, 5, progress(Progress::default()));
+    record.overrun = true;
+    let next = AfterTimeout::GoesOn;
+    tell(&mut snapshot, 3601, What::JobTimeout { run: record.clone(), elapsed: 3600, next });
+    assert_eq!(phases(&snapshot), [Overrun, Queued]);
+    record.open = false;
+    record.result = Some(JobResult::Completed);
+    tell(&mut snapshot, 4000, What::JobFinished { run: record, recovered: false });
+    assert_eq!(phases(&snapshot), [Idle, Queued]);
+    let job = &snapshot.jobs()[0];
+    assert!(job.problem, "it completed, and too late");
+    assert_eq!(job.last_success, Some(at(4000)));
+}
+
+#[test]
+fn every_key_is_in_every_message() {
+    let mut snapshot = begun();
+    let job = serde_json::to_value(&snapshot.jobs()[1]).unwrap();
+    assert_eq!(
+        job,
+        json!({
+            "server": "b", "job_id": "000000000000000000000002", "label": "Accounts", "phase": "queued",
+            "running": false, "queue_position": 2, "problem": false, "overrun": false, "limit": 3600,
+            "current": null, "last": null, "last_success": null, "usual_duration": null
+        })
+    );
+    let record = RunRecord { started: Some(at(5)), ..run(1, key("a", 1)) };
+    tell(&mut snapshot, 6, What::JobStarted(record));
+    let progress = Progress {
+        items: Some(8),
+        items_completed: Some(2),
+        elapsed: 150,
+        usual: Some(600),
+        ..Progress::default()
+    };
+    tell(&mut snapshot, 155, What::Progress { run: RunId(1), progress });
+    assert_eq!(
+        serde_json::to_value(snapshot.queue()).unwrap(),
+        json!({
+            "phase": "running", "reason": null,
+            "current": {
+                "server": "a", "job_id": "000000000000000000000001", "label": "Accounts",
+                "phase": "running", "progress": 25, "eta": 450
+            },
+            "queue": [{
+                "server": "b", "job_id": "000000000000000000000002", "label": "Accounts",
+                "position": 1, "reason": null
+            }],
+            "writers": 1,
+            "cycle": {"started": "2023-11-14T22:13:20Z", "done": 0, "total": 2},
+            "last_cycle": null, "problem": false, "checked_at": "2023-11-14T22:15:55Z"
+        })
+    );
+    let current: Value = serde_json::to_value(&snapshot.jobs()[0].current).unwrap();
+    assert_eq!(
+        current,
+        json!({
+            "group": null, "started": "2023-11-14T22:13:25Z", "progress": 25, "items": 8,
+            "items_completed": 2, "eta": 450, "elapsed": 150
+        })
+    );
+}
+
+#[test]
+fn a_foreign_run_does_not_take_the_turn_of_its_job() {
+    let mut snapshot = begun();
+    let stranger = RunRecord { cycle: None, origin: Origin::Adopted, ..run(1, key("b", 2)) };
+    tell(&mut snapshot, 1, What::JobStarted(stranger));
+    assert_eq!(snapshot.queue().queue.len(), 2);
+    assert_eq!(snapshot.queue().writers, 1);
+}
+
+#[test]
+fn a_waiting_queue_says_why_and_a_finished_cycle_leaves_nothing_behind() {
+    let mut snapshot = begun();
+    tell(&mut snapshot, 1, What::Waiting { reason: Some("b Accounts is running".into()) });
+    let queue = snapshot.queue();
+    assert_eq!(queue.phase, view::QueuePhase::Waiting);
+    assert_eq!(queue.queue[0].reason.as_deref(), Some("b Accounts is running"));
+    let skipped = RunRecord {
+        open: false,
+        result: Some(JobResult::Skipped),
+        reason: Some(Reason::StoppedByUser),
+        ..run(2, key("a", 1))
+    };
+    tell(&mut snapshot, 2, What::Stopping);
+    assert_eq!(snapshot.queue().phase, view::QueuePhase::Stopping);
+    tell(&mut snapshot, 2, What::JobSkipped(skipped));
+    assert!(!snapshot.jobs()[0].problem, "a turn that a person called off is no failure of the job's");
+    let cycle = CycleRecord {
+        id: CycleId(7),
+        started: at(0),
+        ended: Some(at(3)),
+        duration: Some(3),
+        total: 2,
+        done: 1,
+        completed: 0,
+        problems: 2,
+    };
+    tell(&mut snapshot, 3, What::CycleFinished(cycle));
+    let queue = snapshot.queue();
+    assert_eq!((queue.phase, queue.queue.len(), queue.cycle), (view::QueuePhase::Idle, 0, None));
+    assert_eq!(queue.last_cycle.unwrap().result, JobResult::Failed);
+}
+
+#[test]
+fn a_server_keeps_since_when_it_is_as_it_is() {
+    let mut snapshot = begun();
+    let server = || "a".parse::<ServerName>().unwrap();
+    tell(&mut snapshot, 1, What::ServerReachable { server: server(), version: Some("5.3.1".into()) });
+    tell(&mut snapshot, 2, What::ServerReachable { server: server(), version: None });
+    assert_eq!(snapshot.servers()[0].since, Some(at(1)));
+    assert_eq!(snapshot.servers()[0].version.as_deref(), Some("5.3.1"), "what was told stays known");
+    tell(&mut snapshot, 3, What::ServerUnreachable { server: server(), error: "x".repeat(300) });
+    let state = &snapshot.servers()[0];
+    assert_eq!((state.reachable, state.since), (Some(false), Some(at(3))));
+    assert_eq!(state.error.as_ref().map(String::len), Some(250));
+    assert_eq!(state.checked_at, Some(at(2)), "when it was last heard");
+    assert!(snapshot.queue().problem);
+}

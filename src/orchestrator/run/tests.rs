@@ -1,0 +1,330 @@
+//! A run's life, hour by hour, without a server or a clock.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, ToSpan};
+use tokio::time::Instant;
+
+use super::super::Now;
+use super::super::sight::Sight;
+use super::{News, Next, Pace, Run};
+use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
+use crate::model::{GroupId, JobResult, Origin, Reason, RunId, RunRecord};
+
+const PACE: Pace = Pace {
+    poll_interval: Duration::from_secs(30),
+    startup_timeout: Duration::from_secs(120),
+    remind: false,
+};
+const BASE: i64 = 1_700_000_000;
+
+/// A moment of the test: seconds since the trigger, by both clocks.
+struct Time(Instant);
+
+impl Time {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn at(&self, seconds: u64) -> Now {
+        Now { mono: self.0 + Duration::from_secs(seconds), wall: wall(seconds) }
+    }
+}
+
+fn wall(seconds: u64) -> Timestamp {
+    Timestamp::from_second(BASE + i64::try_from(seconds).unwrap()).unwrap()
+}
+
+fn group(number: u8, status: GroupStatus) -> Group {
+    Group {
+        id: group_id(number),
+        job: Some("000000000000000000000001".parse().unwrap()),
+        name: None,
+        kind: Some(1),
+        status,
+        created: Some(wall(1)),
+        started: Some(wall(5)),
+        ended: status.is_finished().then(|| wall(65)),
+        items: Some(10),
+        items_completed: Some(5),
+        percentage: None,
+        log_id: None,
+        execution_time: None,
+    }
+}
+
+fn group_id(number: u8) -> GroupId {
+    format!("{number:024x}").parse().unwrap()
+}
+
+fn record() -> RunRecord {
+    RunRecord {
+        id: RunId(1),
+        key: crate::model::JobKey {
+            server: "a".parse().unwrap(),
+            job: "000000000000000000000001".parse().unwrap(),
+        },
+        label: "Accounts".into(),
+        cycle: None,
+        origin: Origin::Triggered,
+        asked: wall(0),
+        baseline: vec![],
+        group: None,
+        started: None,
+        ended: None,
+        duration: None,
+        limit: 3600,
+        overrun: false,
+        released: false,
+        open: true,
+        result: None,
+        reason: None,
+        error: None,
+    }
+}
+
+fn sight(running: Option<bool>, group: Option<Group>) -> Sight {
+    Sight { running, group, another: false }
+}
+
+fn log(start: u64, status: LogStatus) -> Log {
+    Log {
+        id: format!("{:024x}", 77).parse().unwrap(),
+        job: None,
+        status,
+        started: Some(wall(start)),
+        ended: Some(wall(start + 60)),
+        execution_time: None,
+    }
+}
+
+#[test]
+fn a_run_that_ended_between_two_polls_is_seen_by_its_group() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    let (news, next) =
+        run.observe(&sight(Some(false), Some(group(9, GroupStatus::Completed))), time.at(70), PACE);
+    assert_eq!((news, next), (vec![News::Started], Next::Ended));
+    assert_eq!(run.record.result, Some(JobResult::Completed));
+    assert_eq!(run.record.duration, Some(60), "from the server's own times");
+    assert!(!run.record.open);
+}
+
+#[test]
+fn every_status_of_a_finished_group_has_its_result() {
+    for (status, result) in [
+        (GroupStatus::Completed, JobResult::Completed),
+        (GroupStatus::Partial, JobResult::Partial),
+        (GroupStatus::Failed, JobResult::Failed),
+        (GroupStatus::Aborted, JobResult::Aborted),
+        (GroupStatus::NeverFinished, JobResult::NeverFinished),
+        (GroupStatus::Unknown(250), JobResult::Failed),
+    ] {
+        let time = Time::new();
+        let mut run = Run::triggered(record(), time.at(0));
+        run.observe(&sight(Some(false), Some(group(9, status))), time.at(70), PACE);
+        assert_eq!(run.record.result, Some(result), "{status:?}");
+        assert_eq!(run.record.error.is_some(), status == GroupStatus::Unknown(250), "the code is kept");
+    }
+}
+
+#[test]
+fn stages_and_unknown_codes_below_100_are_under_way() {
+    for status in [GroupStatus::Pending, GroupStatus::Processing, GroupStatus::Stage(42), GroupStatus::Unknown(0)]
+    {
+        let time = Time::new();
+        let mut run = Run::triggered(record(), time.at(0));
+        for second in [10, 1000, 3000] {
+            let seen = sight(Some(false), Some(group(9, status)));
+            let (_, next) = run.observe(&seen, time.at(second), PACE);
+            assert_eq!(next, Next::Watch, "the group alone says that the run goes on: {status:?}");
+        }
+    }
+}
+
+#[test]
+fn a_finished_group_waits_for_the_job_to_agree_for_a_minute_at_most() {
+    let time = Time::new();
+    let finished = || Some(group(9, GroupStatus::Partial));
+    let mut run = Run::triggered(record(), time.at(0));
+    assert_eq!(run.observe(&sight(Some(true), finished()), time.at(70), PACE).1, Next::Watch);
+    assert_eq!(run.observe(&sight(Some(true), finished()), time.at(129), PACE).1, Next::Watch);
+    assert_eq!(run.observe(&sight(Some(true), finished()), time.at(130), PACE).1, Next::Ended);
+
+    let mut run = Run::triggered(record(), time.at(0));
+    run.observe(&sight(Some(true), finished()), time.at(70), PACE);
+    assert_eq!(run.observe(&sight(Some(false), finished()), time.at(100), PACE).1, Next::Ended);
+
+    let mut run = Run::triggered(record(), time.at(0));
+    let another = Sight { another: true, ..sight(Some(true), finished()) };
+    assert_eq!(run.observe(&another, time.at(70), PACE).1, Next::Ended, "the word is about another run");
+}
+
+#[test]
+fn nothing_seen_within_the_startup_time_is_did_not_start_and_may_start_later() {
+    let time = Time::new();
+    let mut run = Run::triggered(RunRecord { cycle: Some(crate::model::CycleId(4)), ..record() }, time.at(0));
+    let nothing = sight(Some(false), None);
+    assert_eq!(run.observe(&nothing, time.at(119), PACE).1, Next::Watch);
+    let next = run.observe(&nothing, time.at(120), PACE).1;
+    assert_eq!(next, Next::AskLog { otherwise: JobResult::DidNotStart });
+    assert!(run.end_by_log(None, JobResult::DidNotStart));
+    assert_eq!(run.record.reason, Some(Reason::NothingStarted));
+    assert!(run.is_late());
+
+    assert_eq!(run.observe(&nothing, time.at(500), PACE).1, Next::Watch, "it stays watched");
+    assert!(run.tick(time.at(90_000), PACE).is_empty(), "and has no time limit");
+    let (news, _) = run.observe(&sight(Some(true), None), time.at(90_001), PACE);
+    assert_eq!(news, vec![News::Started]);
+    assert!(run.record.open && run.record.result.is_none() && run.record.reason.is_none());
+    assert_eq!(run.record.cycle, None, "its turn is over");
+}
+
+#[test]
+fn a_group_may_appear_a_minute_after_the_job_says_running() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    assert_eq!(run.observe(&sight(Some(true), None), time.at(1), PACE), (vec![News::Started], Next::Watch));
+    assert_eq!(run.observe(&sight(Some(true), None), time.at(200), PACE), (vec![], Next::Watch));
+    let processing = sight(Some(true), Some(group(9, GroupStatus::Processing)));
+    assert_eq!(run.observe(&processing, time.at(210), PACE), (vec![News::Noted], Next::Watch));
+    assert_eq!(run.record.group, Some(group_id(9)));
+}
+
+#[test]
+fn a_vanished_group_holds_until_the_job_is_quiet_and_is_judged_by_the_log() {
+    let time = Time::new();
+    let under_way = || {
+        let mut run = Run::triggered(record(), time.at(0));
+        run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(10), PACE);
+        assert_eq!(run.observe(&sight(Some(true), None), time.at(20), PACE).1, Next::Watch);
+        assert_eq!(run.observe(&sight(Some(true), None), time.at(3000), PACE).1, Next::Watch);
+        let next = run.observe(&sight(Some(false), None), time.at(3010), PACE).1;
+        assert_eq!(next, Next::AskLog { otherwise: JobResult::Unknown });
+        run
+    };
+    let mut by_log = under_way();
+    assert!(by_log.end_by_log(Some(&[log(5, LogStatus::Partial)]), JobResult::Unknown));
+    assert_eq!(by_log.record.result, Some(JobResult::Partial));
+    assert_eq!(by_log.record.duration, Some(60));
+
+    let mut older_log = under_way();
+    older_log.record.started = Some(wall(1000));
+    assert!(older_log.end_by_log(Some(&[log(5, LogStatus::Completed)]), JobResult::Unknown));
+    assert_eq!(older_log.record.result, Some(JobResult::Unknown), "an older run's success is not this one's");
+
+    let mut no_log = under_way();
+    assert!(no_log.end_by_log(None, JobResult::Unknown));
+    assert_eq!(no_log.record.result, Some(JobResult::Unknown));
+
+    let mut still_writing = under_way();
+    assert!(!still_writing.end_by_log(Some(&[log(5, LogStatus::Processing)]), JobResult::Unknown));
+    assert!(still_writing.record.open);
+}
+
+#[test]
+fn the_limit_counts_from_the_servers_start() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    let waited = Group { started: Some(wall(600)), ..group(9, GroupStatus::Processing) };
+    run.observe(&sight(Some(true), Some(waited)), time.at(610), PACE);
+    assert!(run.tick(time.at(600 + 3599), PACE).is_empty());
+    assert_eq!(run.next_tick(PACE), Some(time.at(600 + 3600).mono));
+    assert_eq!(run.tick(time.at(600 + 3600), PACE), vec![News::LimitReached]);
+    assert!(run.record.overrun);
+    assert!(run.tick(time.at(100_000), PACE).is_empty(), "told once");
+}
+
+#[test]
+fn a_server_with_a_wrong_clock_cannot_make_a_fresh_run_old() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    let started = wall(0).checked_sub(48.hours()).unwrap();
+    let odd = Group { started: Some(started), ..group(9, GroupStatus::Processing) };
+    run.observe(&sight(Some(true), Some(odd)), time.at(10), PACE);
+    assert!(run.tick(time.at(3599), PACE).is_empty());
+    assert_eq!(run.tick(time.at(3600), PACE), vec![News::LimitReached]);
+}
+
+#[test]
+fn a_jump_of_the_wall_clock_changes_no_limit() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(10), PACE);
+    let jumped = Now { wall: wall(1_000_000), ..time.at(100) };
+    run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), jumped, PACE);
+    assert!(run.tick(jumped, PACE).is_empty());
+}
+
+#[test]
+fn an_adopted_run_beyond_its_limit_is_an_overrun_at_once() {
+    let time = Time::new();
+    let mut run = Run::adopted(record(), time.at(20_000));
+    run.find(&group(9, GroupStatus::Processing), time.at(20_000));
+    assert_eq!(run.tick(time.at(20_000), PACE), vec![News::LimitReached]);
+}
+
+#[test]
+fn under_wait_the_limit_is_reminded_of_again_and_again() {
+    let time = Time::new();
+    let pace = Pace { remind: true, ..PACE };
+    let mut run = Run::triggered(record(), time.at(0));
+    assert_eq!(run.tick(time.at(3600), pace), vec![News::LimitReached]);
+    assert!(run.tick(time.at(7199), pace).is_empty());
+    assert_eq!(run.tick(time.at(7200), pace), vec![News::LimitReached]);
+    assert_eq!(run.tick(time.at(360_000), pace), vec![News::LimitReached], "days at once are told once");
+    assert!(run.tick(time.at(360_001), pace).is_empty());
+}
+
+#[test]
+fn a_limit_reached_out_of_contact_is_lost_contact_until_it_is_back() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    run.lose_contact(time.at(10).mono);
+    assert!(run.may_be_released());
+    assert_eq!(run.tick(time.at(3600), PACE), vec![News::LimitReached]);
+    assert_eq!(run.record.result, Some(JobResult::LostContact));
+    assert!(run.record.open, "its real end is still awaited");
+    let seen = sight(Some(true), Some(group(9, GroupStatus::Processing)));
+    let (news, _) = run.observe(&seen, time.at(4000), PACE);
+    assert!(news.contains(&News::Noted) || news.contains(&News::Started));
+    assert_eq!(run.record.result, None);
+}
+
+#[test]
+fn a_stop_without_effect_is_told_after_90_seconds() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    run.stop_sent(time.at(10).mono);
+    assert!(run.tick(time.at(99), PACE).is_empty());
+    assert_eq!(run.tick(time.at(100), PACE), vec![News::StopIgnored]);
+    assert!(run.tick(time.at(200), PACE).is_empty());
+}
+
+#[test]
+fn polls_are_fine_where_a_change_is_near_and_never_finer_than_a_second() {
+    let time = Time::new();
+    let pause = |run: &Run, second: u64| run.poll_pause(time.at(second).mono, PACE).as_secs();
+    let mut run = Run::triggered(record(), time.at(0));
+    assert_eq!((pause(&run, 0), pause(&run, 100)), (1, 10));
+    run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(6), PACE);
+    run.usual = Some(1800);
+    assert_eq!(pause(&run, 10), 1, "right after the start");
+    assert_eq!(pause(&run, 1000), 30, "far from both ends the ceiling holds");
+    assert_eq!(pause(&run, 1805), 1, "at the expected end");
+    run.tick(time.at(3700), PACE);
+    assert_eq!(pause(&run, 3700), 30, "beside the lane there is no hurry");
+}
+
+#[test]
+fn a_restored_run_is_as_old_as_the_server_says() {
+    let time = Time::new();
+    let left = RunRecord { group: Some(group_id(9)), started: Some(wall(5)), ..record() };
+    let mut run = Run::restored(left, time.at(3000));
+    assert!(run.tick(time.at(3604), PACE).is_empty());
+    assert_eq!(run.tick(time.at(3605), PACE), vec![News::LimitReached]);
+    let (_, next) =
+        run.observe(&sight(Some(false), Some(group(9, GroupStatus::Failed))), time.at(3700), PACE);
+    assert_eq!((next, run.record.result), (Next::Ended, Some(JobResult::Failed)));
+    assert_eq!(run.record.duration, Some(60));
+}
