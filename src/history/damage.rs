@@ -43,7 +43,7 @@ pub(super) fn salvage(aside: &Path) -> Salvage {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(connection) = Connection::open_with_flags(aside, flags) else { return Salvage::default() };
     let _ = connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;");
-    Salvage { instance_id: instance_id(&connection), open_runs: open_runs(&connection) }
+    Salvage { instance_id: rows::instance_id(&connection).ok().flatten(), open_runs: open_runs(&connection) }
 }
 
 /// The open runs that can be reached: from both ends of the table, each time up to the damage.
@@ -75,13 +75,6 @@ pub(super) fn carry_over(salvage: &Salvage, connection: &mut Connection) -> rusq
     }
     transaction.commit()?;
     Ok(salvage.open_runs.len())
-}
-
-fn instance_id(connection: &Connection) -> Option<String> {
-    let sql = format!("{} WHERE key = 'instance_id'", rows::ALL_META);
-    let found = rows::select(connection, &sql, [], |row| rows::column::<String>(row, "value")).ok()?;
-    let sound = |id: &String| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    found.rows.into_iter().find(sound)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -103,3 +103,9 @@ pub(super) fn is_stale(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
 }
+
+/// Whether SQLite makes no sense of the statement, or of the schema it is about.
+pub(super) fn is_misunderstanding(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqlInputError { .. })
+        || error.sqlite_error_code() == Some(ErrorCode::Unknown)
+}

@@ -217,17 +217,17 @@ impl History {
         let writing = self.inner.access == Access::Write;
         self.inner
             .run("read", move |connection| {
-                let read = "SELECT value FROM meta WHERE key = 'instance_id'";
-                let make = "INSERT INTO meta (key, value) VALUES ('instance_id', lower(hex(randomblob(4))))";
-                match connection.query_row(read, [], |row| row.get(0)) {
-                    Err(rusqlite::Error::QueryReturnedNoRows) if writing => {
-                        connection.execute(make, [])?;
-                        connection.query_row(read, [], |row| row.get(0))
-                    }
-                    found => found,
+                if let (None, true) = (rows::instance_id(connection)?, writing) {
+                    connection.execute(
+                        "INSERT OR REPLACE INTO meta (key, value) \
+                         VALUES ('instance_id', lower(hex(randomblob(4))))",
+                        [],
+                    )?;
                 }
+                rows::instance_id(connection)
             })
-            .await
+            .await?
+            .ok_or_else(|| HistoryError::Absent { path: self.inner.path.clone() })
     }
 }
 

@@ -211,6 +211,14 @@ pub(super) fn baseline(connection: &Connection, run: RunId) -> rusqlite::Result<
     Ok(groups.filter_map(|group| group.parse().ok()).collect())
 }
 
+/// The instance id, if there is one and it is what it should be.
+pub(super) fn instance_id(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = format!("{ALL_META} WHERE key = 'instance_id'");
+    let found = select(connection, &sql, [], |row| column::<String>(row, "value"))?;
+    let sound = |id: &String| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    Ok(found.rows.into_iter().find(sound))
+}
+
 /// A column's value; `None` for NULL and for what cannot be one.
 pub(super) fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Option<T> {
     row.get::<_, Option<T>>(name).ok().flatten()

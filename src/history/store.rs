@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 use super::damage::{self, Salvage};
-use super::error::{HistoryError, is_damage, is_stale};
+use super::error::{HistoryError, is_damage, is_misunderstanding, is_stale};
 use super::schema;
 use crate::state_dir;
 
@@ -103,15 +103,10 @@ impl Store {
         doing: &'static str,
         access: impl Fn(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
-        let failed = |doing, path: &Path, source: rusqlite::Error| match source {
-            source if is_damage(&source) => Failure::Damage(source.to_string()),
-            source if is_stale(&source) => Failure::Stale(source),
-            source => Failure::Final(HistoryError::Database { doing, path: path.to_owned(), source }),
-        };
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => match self.access {
-                Access::Write => self.open_for_writing(failed)?,
+                Access::Write => self.open_for_writing()?,
                 Access::Read => self.open_for_reading().map_err(Failure::Final)?,
             },
         };
@@ -119,17 +114,19 @@ impl Store {
         access(connection).map_err(|error| failed(doing, &self.path, error))
     }
 
-    fn open_for_writing(
-        &mut self,
-        failed: impl Fn(&'static str, &Path, rusqlite::Error) -> Failure,
-    ) -> Result<Connection, Failure> {
+    fn open_for_writing(&mut self) -> Result<Connection, Failure> {
         // SQLite would create the file too, but as root's. The journal takes after the file by itself.
         if !self.path.exists() {
             state_dir::open_file(&self.path, 0o640).map_err(|source| {
                 Failure::Final(HistoryError::File { doing: "create", path: self.path.clone(), source })
             })?;
         }
-        let failed = |error| failed("open", &self.path, error);
+        let failed = |error| match error {
+            // Nothing but the file can make statements wrong that were right when this was built: a schema or a
+            // format that is no longer understood.
+            error if is_misunderstanding(&error) => Failure::Damage(error.to_string()),
+            error => failed("open", &self.path, error),
+        };
         let mut connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         connection
             .execute_batch(&format!(
@@ -144,13 +141,7 @@ impl Store {
             }
         }
         schema::migrate(&mut connection).map_err(failed)?;
-        if let Err(error) = schema::is_complete(&connection) {
-            // Whatever the code, tables that are not there although the file says so are damage.
-            return Err(match failed(error) {
-                Failure::Final(error) => Failure::Damage(error.to_string()),
-                other => other,
-            });
-        }
+        schema::is_complete(&connection).map_err(failed)?;
         // A byte in the file's head tells SQLite never to write to it. Then the disk would be blamed for ever.
         let writable = || std::fs::OpenOptions::new().write(true).open(&self.path).is_ok();
         if connection.is_readonly("main").map_err(failed)? && writable() {
@@ -237,6 +228,14 @@ impl Store {
         {
             tracing::debug!("{}: old rows could not be deleted: {error}", self.path.display());
         }
+    }
+}
+
+fn failed(doing: &'static str, path: &Path, source: rusqlite::Error) -> Failure {
+    match source {
+        source if is_damage(&source) => Failure::Damage(source.to_string()),
+        source if is_stale(&source) => Failure::Stale(source),
+        source => Failure::Final(HistoryError::Database { doing, path: path.to_owned(), source }),
     }
 }
 

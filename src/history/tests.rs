@@ -396,7 +396,7 @@ fn a_job_costs_few_bytes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever bytes a bad card flips, the history opens, takes the next commit and gives it back.
     #[test]
@@ -428,14 +428,13 @@ proptest! {
 
             let Opened { history, notices } = History::open(dir.path()).await;
             let new = RunRecord { id: RunId(77), ..intent(11) };
-            if let Err(error) = history.commit(&event(What::RunNoted(new.clone()))).await {
-                return Err(TestCaseError::fail(format!("{error}; {notices:?}")));
-            }
-            prop_assert!(history.open_runs().await.unwrap().contains(&new));
-            history.past(&key("web-1")).await.unwrap();
-            history.instance_id().await.unwrap();
-            let reader = History::read_only(dir.path()).unwrap();
-            prop_assert!(!reader.runs(&Filter::default()).await.unwrap().is_empty());
+            let failed = |error: HistoryError| TestCaseError::fail(format!("{error:?}; {notices:?}"));
+            history.commit(&event(What::RunNoted(new.clone()))).await.map_err(failed)?;
+            prop_assert!(history.open_runs().await.map_err(failed)?.contains(&new));
+            history.past(&key("web-1")).await.map_err(failed)?;
+            history.instance_id().await.map_err(failed)?;
+            let reader = History::read_only(dir.path()).map_err(failed)?;
+            prop_assert!(!reader.runs(&Filter::default()).await.map_err(failed)?.is_empty());
             Ok(())
         })?;
     }
