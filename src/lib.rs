@@ -11,6 +11,11 @@
 //! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
 
 pub mod config;
+pub mod history;
 pub mod jetbackup;
+pub mod lock;
+pub mod logging;
 pub mod model;
+pub mod orchestrator;
 pub mod ssh;
+pub mod state_dir;
