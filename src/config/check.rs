@@ -1,6 +1,7 @@
 //! Checks a value against the JSON Schema made from the file's types, and finds everything that is wrong at once.
 //!
-//! It knows the keywords that schema uses, no more. What passes can be deserialised.
+//! It knows the keywords that schema uses, no more. A wrong value is told and replaced by a harmless right one, so that
+//! what is left can be deserialised and checked further: whoever mends a file wants to hear of all its problems.
 
 use serde_json::{Map, Value};
 
@@ -16,8 +17,8 @@ pub(super) struct Findings {
     pub warnings: Vec<Finding>,
 }
 
-/// Checks `value` against `schema`, whose `$defs` are its own.
-pub(super) fn check(schema: &Value, value: &Value) -> Findings {
+/// Checks `value` against `schema`, whose `$defs` are its own, and mends it.
+pub(super) fn check(schema: &Value, value: &mut Value) -> Findings {
     let mut findings = Findings::default();
     Checker { defs: &schema["$defs"] }.value(schema, value, "", false, &mut findings);
     findings
@@ -33,7 +34,7 @@ impl<'a> Checker<'a> {
         name.map_or(schema, |name| &self.defs[name])
     }
 
-    fn value(&self, schema: &'a Value, value: &Value, path: &str, secret: bool, found: &mut Findings) {
+    fn value(&self, schema: &'a Value, value: &mut Value, path: &str, secret: bool, found: &mut Findings) {
         let secret = secret || schema["x-secret"] == true;
         let target = self.resolve(schema);
         if let Some(choices) = choices(target) {
@@ -42,13 +43,14 @@ impl<'a> Checker<'a> {
         let types = types(target);
         let fits = types.is_empty() || types.iter().any(|name| is_a(value, name));
         if !fits || !within(target, value) {
-            let message = complaint(value, &self.wanted(target), secret);
-            return found.problems.push(Finding::new(path, message));
+            found.problems.push(Finding::new(path, complaint(value, &self.wanted(target), secret)));
+            *value = self.harmless(target, found.problems.len());
+            return;
         }
         match value {
             Value::Object(object) => self.object(target, object, path, secret, found),
             Value::Array(items) => {
-                for (at, item) in items.iter().enumerate() {
+                for (at, item) in items.iter_mut().enumerate() {
                     self.value(&target["items"], item, &format!("{path}[{at}]"), secret, found);
                 }
             }
@@ -61,7 +63,7 @@ impl<'a> Checker<'a> {
         &self,
         schema: &'a Value,
         choices: &'a [Value],
-        value: &Value,
+        value: &mut Value,
         path: &str,
         secret: bool,
         found: &mut Findings,
@@ -69,7 +71,7 @@ impl<'a> Checker<'a> {
         let of_kind = |choice: &&Value| {
             let choice = self.resolve(choice);
             match choice.get("const") {
-                Some(constant) => constant == value,
+                Some(constant) => *constant == *value,
                 None if choices_or_enum(choice) => true,
                 None => types(choice).iter().any(|name| is_a(value, name)),
             }
@@ -77,8 +79,8 @@ impl<'a> Checker<'a> {
         match choices.iter().find(of_kind) {
             Some(choice) => self.value(choice, value, path, secret, found),
             None => {
-                let message = complaint(value, &self.wanted(schema), secret);
-                found.problems.push(Finding::new(path, message));
+                found.problems.push(Finding::new(path, complaint(value, &self.wanted(schema), secret)));
+                *value = self.harmless(schema, found.problems.len());
             }
         }
     }
@@ -86,7 +88,7 @@ impl<'a> Checker<'a> {
     fn object(
         &self,
         schema: &'a Value,
-        object: &Map<String, Value>,
+        object: &mut Map<String, Value>,
         path: &str,
         secret: bool,
         found: &mut Findings,
@@ -111,6 +113,29 @@ impl<'a> Checker<'a> {
                 None if key.starts_with('_') => {}
                 None => found.warnings.push(Finding::new(&path, unknown(key, known))),
             }
+        }
+    }
+
+    /// A value that passes; `unique` keeps ids apart.
+    fn harmless(&self, schema: &'a Value, unique: usize) -> Value {
+        let schema = self.resolve(schema);
+        let first = |list: &'a Value| list.as_array().and_then(|list| list.first());
+        if let Some(value) = schema.get("default").or_else(|| schema.get("const")).or(first(&schema["enum"]))
+        {
+            return value.clone();
+        }
+        if let Some(choice) = choices(schema).and_then(<[Value]>::first) {
+            return self.harmless(choice, unique);
+        }
+        let types = types(schema);
+        match types.first() {
+            _ if types.contains(&"null") => Value::Null,
+            Some(&"integer") => schema["minimum"].as_i64().unwrap_or_default().into(),
+            Some(&"boolean") => false.into(),
+            Some(&"array") => Value::Array(Vec::new()),
+            Some(&"string") if schema["format"] == "object-id" => format!("{unique:024x}").into(),
+            Some(&"string") => "x".into(),
+            _ => Value::Object(Map::new()),
         }
     }
 

@@ -90,23 +90,24 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigError> {
-    let (value, twice) =
+    let (mut value, twice) =
         json::read(text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
-    let Findings { mut problems, mut warnings } = check(&json_schema(), &value);
+    let Findings { mut problems, mut warnings } = check(&json_schema(), &mut value);
     for path in twice {
         problems.push(Finding::new(&path, "stands twice in its object; only one can be meant"));
     }
-    let file = if problems.is_empty() {
-        // What passed the check has the file's shape; should the two ever disagree, it is told as a problem.
-        File::deserialize(&value).map_err(|error| problems.push(Finding::new("", error.to_string()))).ok()
-    } else {
-        None
+    let config = match File::deserialize(&value) {
+        Ok(file) => Assembly { problems: &mut problems, warnings: &mut warnings }.config(file, path),
+        // What was checked has the file's shape. Should the two ever disagree, it is told as a problem.
+        Err(error) => {
+            problems.push(Finding::new("", error.to_string()));
+            return Err(ConfigError::Invalid { path: path.to_owned(), problems, warnings });
+        }
     };
-    let config =
-        file.map(|file| Assembly { problems: &mut problems, warnings: &mut warnings }.config(file, path));
-    match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
-        _ => Err(ConfigError::Invalid { path: path.to_owned(), problems, warnings }),
+    if problems.is_empty() {
+        Ok(Loaded { config, warnings })
+    } else {
+        Err(ConfigError::Invalid { path: path.to_owned(), problems, warnings })
     }
 }
 
@@ -117,8 +118,11 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
+    /// A place whose value was replaced is not told of twice.
     fn problem(&mut self, path: &str, message: impl Into<String>) {
-        self.problems.push(Finding::new(path, message));
+        if !self.problems.iter().any(|problem| problem.path == path) {
+            self.problems.push(Finding::new(path, message));
+        }
     }
 
     fn warn(&mut self, path: &str, message: impl Into<String>) {

@@ -89,7 +89,9 @@ impl Orchestrator {
         };
         let at = self.runs.iter().position(|run| run.record.group == Some(group) && !run.is_late());
         if at.is_none() {
-            return Answer::refused(format!("no managed run with queue group {group} is under way on {server}"));
+            return Answer::refused(format!(
+                "no managed run with queue group {group} is under way on {server}"
+            ));
         }
         if let Err(error) = client.stop(group).await {
             return Answer::refused(format!("the stop could not be sent: {error}"));

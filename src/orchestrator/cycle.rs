@@ -21,8 +21,8 @@ use crate::config::{Config, OnTimeout};
 use crate::history::History;
 use crate::jetbackup::Client;
 use crate::model::{
-    AfterTimeout, Answer, Command, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Origin,
-    Reason, RunRecord, Selection, ServerName, Snapshot, What,
+    AfterTimeout, Answer, Command, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Origin, Reason,
+    RunRecord, Selection, ServerName, Snapshot, What,
 };
 
 /// How long nothing at all may happen before the wheel turns once for its own sake.
@@ -206,13 +206,12 @@ impl Orchestrator {
 
     pub(super) fn lane(&self) -> Lane {
         let orchestrator = &self.config.orchestrator;
-        lane(&self.runs, orchestrator.on_timeout, orchestrator.max_overruns, None)
+        lane(&self.runs, orchestrator.on_timeout, orchestrator.max_overruns)
     }
 
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
-        let dispatch =
-            self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
+        let dispatch = self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
         let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
         let polls = self.stations.iter().filter_map(|station| self.poll_due(station));
         dispatch.into_iter().chain(ticks).chain(polls).min().unwrap_or(now + LONGEST_SLEEP)
@@ -265,7 +264,8 @@ impl Orchestrator {
 
     /// The queue waits when something other than a turn of its own keeps the lane.
     async fn tell_waiting(&mut self) {
-        let own = |run: &Run| run.record.cycle == Some(self.cycle.id) && !run.record.overrun && !run.is_late();
+        let own =
+            |run: &Run| run.record.cycle == Some(self.cycle.id) && !run.record.overrun && !run.is_late();
         let reason = match self.lane() {
             Lane::Held { reason } if !self.queue.is_empty() && !self.runs.iter().any(own) => Some(reason),
             Lane::Free => self.waiting_for_contact(),
@@ -322,7 +322,10 @@ impl Orchestrator {
     }
 
     pub(super) fn client(&self, server: &ServerName) -> Option<Arc<Client>> {
-        self.stations.iter().find(|station| station.name == *server).map(|station| Arc::clone(&station.client))
+        self.stations
+            .iter()
+            .find(|station| station.name == *server)
+            .map(|station| Arc::clone(&station.client))
     }
 
     pub(super) fn pace(&self, run: &Run) -> Pace {

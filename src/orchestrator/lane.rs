@@ -2,7 +2,6 @@
 
 use super::run::Run;
 use crate::config::OnTimeout;
-use crate::model::RunId;
 
 /// Whether a job may be triggered now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +23,9 @@ pub(super) fn holds(run: &Run, policy: OnTimeout) -> bool {
     !run.is_late() && !run.record.released && !beside
 }
 
-/// Judges the lane with these runs under way; `except` is left out of account.
-pub(super) fn lane(runs: &[Run], policy: OnTimeout, max_overruns: u32, except: Option<RunId>) -> Lane {
-    let others = || runs.iter().filter(|run| Some(run.record.id) != except && !run.is_late());
-    if let Some(holder) = others().find(|run| holds(run, policy)) {
+/// Judges the lane with these runs under way.
+pub(super) fn lane(runs: &[Run], policy: OnTimeout, max_overruns: u32) -> Lane {
+    if let Some(holder) = runs.iter().find(|run| holds(run, policy)) {
         let what = match () {
             () if holder.is_out_of_contact() => "is out of reach and may be running",
             () if holder.record.overrun => "runs beyond its time limit",
@@ -36,11 +34,97 @@ pub(super) fn lane(runs: &[Run], policy: OnTimeout, max_overruns: u32, except: O
         };
         return Lane::Held { reason: format!("{} {} {what}", holder.record.key.server, holder.record.label) };
     }
-    let overruns = others().filter(|run| run.record.overrun && !run.record.released).count();
+    let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
+    let overruns = runs.iter().filter(beside).count();
     if overruns > usize::try_from(max_overruns).unwrap_or(usize::MAX) {
         return Lane::Held {
             reason: format!("{overruns} runs are beyond their time limit (max_overruns is {max_overruns})"),
         };
     }
     Lane::Free
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::model::{JobResult, Origin, RunId, RunRecord};
+    use crate::orchestrator::Now;
+
+    fn run(change: impl FnOnce(&mut RunRecord)) -> Run {
+        let mut record = RunRecord {
+            id: RunId(1),
+            key: crate::model::JobKey {
+                server: "a".parse().unwrap(),
+                job: "0000000000000000000000a1".parse().unwrap(),
+            },
+            label: "Accounts".into(),
+            cycle: None,
+            origin: Origin::Triggered,
+            asked: jiff::Timestamp::UNIX_EPOCH,
+            baseline: vec![],
+            group: None,
+            started: None,
+            ended: None,
+            duration: None,
+            limit: 60,
+            overrun: false,
+            released: false,
+            open: true,
+            result: None,
+            reason: None,
+            error: None,
+        };
+        change(&mut record);
+        Run::triggered(record, Now { mono: Instant::now(), wall: jiff::Timestamp::UNIX_EPOCH })
+    }
+
+    fn overrun() -> Run {
+        run(|record| record.overrun = true)
+    }
+
+    fn is_free(runs: &[Run], policy: OnTimeout, max_overruns: u32) -> bool {
+        lane(runs, policy, max_overruns) == Lane::Free
+    }
+
+    #[test]
+    fn one_run_holds_the_lane_whatever_is_known_of_it() {
+        for policy in [OnTimeout::Continue, OnTimeout::Wait] {
+            assert!(is_free(&[], policy, 0));
+            assert!(!is_free(&[run(|_| ())], policy, 9));
+            assert!(!is_free(&[run(|record| record.result = Some(JobResult::LostContact))], policy, 9));
+            assert!(is_free(&[run(|record| record.open = false)], policy, 0), "did not start");
+        }
+    }
+
+    #[test]
+    fn an_overrun_stands_beside_the_lane_only_under_continue_and_only_so_many() {
+        assert!(is_free(&[overrun()], OnTimeout::Continue, 1));
+        assert!(!is_free(&[overrun(), overrun()], OnTimeout::Continue, 1));
+        assert!(is_free(&[overrun(), overrun()], OnTimeout::Continue, 2));
+        assert!(!is_free(&[overrun()], OnTimeout::Continue, 0));
+        assert!(!is_free(&[overrun()], OnTimeout::Wait, 9));
+        assert!(!is_free(&[overrun(), run(|_| ())], OnTimeout::Continue, 9));
+    }
+
+    #[test]
+    fn a_released_run_holds_nothing() {
+        let released = || {
+            run(|record| {
+                record.overrun = true;
+                record.released = true;
+            })
+        };
+        assert!(is_free(&[released()], OnTimeout::Wait, 0));
+        assert!(is_free(&[released(), overrun()], OnTimeout::Continue, 1));
+    }
+
+    #[test]
+    fn the_reason_names_who_and_why() {
+        let Lane::Held { reason } = lane(&[overrun()], OnTimeout::Wait, 1) else { panic!() };
+        assert_eq!(reason, "a Accounts runs beyond its time limit");
+        let Lane::Held { reason } = lane(&[overrun(), overrun()], OnTimeout::Continue, 1) else { panic!() };
+        assert_eq!(reason, "2 runs are beyond their time limit (max_overruns is 1)");
+    }
 }

@@ -57,3 +57,53 @@ impl Queue {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    /// The design's sample: servers `a, b`, and the jobs `b/1, a/1, a/2 (priority 5)`.
+    const SAMPLE: &str = r#"{
+        "ssh_key": "/key",
+        "servers": {"a": {"host": "a.example.com"}, "b": {"host": "b.example.com"}},
+        "jobs": [
+            {"job_id": "0000000000000000000000b1", "server": "b"},
+            {"job_id": "0000000000000000000000a1", "server": "a"},
+            {"job_id": "0000000000000000000000a2", "server": "a", "priority": 5}
+        ]
+    }"#;
+
+    fn turns(selection: &Selection) -> Vec<String> {
+        let config = config::parse(SAMPLE, "config.json".as_ref()).unwrap().config;
+        plan(&config.servers, &config.jobs, selection).iter().map(|job| job.label.clone()).collect()
+    }
+
+    #[test]
+    fn priority_then_servers_then_the_order_of_the_file() {
+        let expected = ["0000000000000000000000a2", "0000000000000000000000a1", "0000000000000000000000b1"];
+        assert_eq!(turns(&Selection::default()), expected);
+    }
+
+    #[test]
+    fn a_selection_keeps_the_order() {
+        let server = Some("a".parse().unwrap());
+        assert_eq!(turns(&Selection { server: server.clone(), job: None }).len(), 2);
+        let job = Some("0000000000000000000000b1".parse().unwrap());
+        assert_eq!(turns(&Selection { server: None, job }), ["0000000000000000000000b1"]);
+        assert!(turns(&Selection { server, job }).is_empty());
+    }
+
+    #[test]
+    fn a_job_is_in_the_queue_at_most_once() {
+        let key = |n: u8| JobKey { server: "a".parse().unwrap(), job: format!("{n:024x}").parse().unwrap() };
+        let mut queue = Queue::default();
+        assert_eq!(queue.ask(&key(1)), Asked::Queued(1));
+        assert_eq!(queue.ask(&key(2)), Asked::Queued(2));
+        assert_eq!(queue.ask(&key(1)), Asked::AlreadyQueued(1));
+        assert!(queue.remove(&key(1)));
+        assert!(!queue.remove(&key(1)));
+        assert_eq!(queue.first(), Some(&key(2)));
+        assert!(!queue.is_empty());
+    }
+}

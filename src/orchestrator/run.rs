@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Now;
 use super::sight::Sight;
 use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
-use crate::model::{JobResult, Origin, Progress, Reason, RunRecord};
+use crate::model::{JobResult, Progress, Reason, RunRecord};
 
 /// How long a group and the job's running flag may contradict each other before the group alone decides.
 ///

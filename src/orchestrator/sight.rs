@@ -28,7 +28,8 @@ impl Sight {
             None => !run.baseline.contains(&group.id) && !taken.contains(&group.id),
         };
         let group = view.groups_of(job).find(own).cloned();
-        let another = view.groups_of(job)
+        let another = view
+            .groups_of(job)
             .any(|other| !other.status.is_finished() && group.as_ref().is_some_and(|own| own.id != other.id));
         Self { running: says_running(view, job), group, another }
     }

@@ -23,9 +23,8 @@ pub fn survey(config: &Config, server: &ServerName, view: &View, wall: Timestamp
 
 fn tell_job(config: &Config, job: &Job, view: &View, now: Now, told: &mut Vec<What>) {
     let id = job.key.job;
-    let newest = |finished: bool| {
-        view.groups_of(id).find(move |group| group.status.is_finished() == finished)
-    };
+    let newest =
+        |finished: bool| view.groups_of(id).find(move |group| group.status.is_finished() == finished);
     if let Some(group) = newest(true) {
         let mut run = sighted(config, &job.key, Some(group), now);
         let sight = Sight { running: Some(false), group: Some(group.clone()), another: false };

@@ -107,10 +107,7 @@ impl Orchestrator {
     }
 
     pub(super) fn contact(&mut self, server: &ServerName) -> Option<&mut super::contact::Contact> {
-        self.stations
-            .iter_mut()
-            .find(|station| station.name == *server)
-            .map(|station| &mut station.contact)
+        self.stations.iter_mut().find(|station| station.name == *server).map(|station| &mut station.contact)
     }
 
     pub(super) async fn hear(&mut self, server: &ServerName, view: &View) {

@@ -11,11 +11,8 @@ use super::{News, Next, Pace, Run};
 use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
 use crate::model::{GroupId, JobResult, Origin, Reason, RunId, RunRecord};
 
-const PACE: Pace = Pace {
-    poll_interval: Duration::from_secs(30),
-    startup_timeout: Duration::from_secs(120),
-    remind: false,
-};
+const PACE: Pace =
+    Pace { poll_interval: Duration::from_secs(30), startup_timeout: Duration::from_secs(120), remind: false };
 const BASE: i64 = 1_700_000_000;
 
 /// A moment of the test: seconds since the trigger, by both clocks.
@@ -130,7 +127,8 @@ fn every_status_of_a_finished_group_has_its_result() {
 
 #[test]
 fn stages_and_unknown_codes_below_100_are_under_way() {
-    for status in [GroupStatus::Pending, GroupStatus::Processing, GroupStatus::Stage(42), GroupStatus::Unknown(0)]
+    for status in
+        [GroupStatus::Pending, GroupStatus::Processing, GroupStatus::Stage(42), GroupStatus::Unknown(0)]
     {
         let time = Time::new();
         let mut run = Run::triggered(record(), time.at(0));
