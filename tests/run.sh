@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs everything there is to check, and installs what that needs. Debian or Ubuntu, with Rust.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+# The tests' peers: a real sshd, and the three shells that the gate must run under.
+packages=()
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || packages+=("$2"); }
+need sshd openssh-server
+need ssh openssh-client
+need ssh-keygen openssh-client
+need dash dash
+need bash bash
+need busybox busybox
+need timeout coreutils
+need python3 python3-minimal
+need cc build-essential
+if ((${#packages[@]})); then
+  step "installing ${packages[*]}"
+  sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  export DEBIAN_FRONTEND=noninteractive
+  "${sudo[@]}" apt-get -q update
+  "${sudo[@]}" apt-get -q install -y --no-install-recommends "${packages[@]}"
+fi
+
+step "form"
+cargo fmt --all -- --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "one TLS and cryptography provider"
+for crate in aws-lc-rs aws-lc-sys openssl openssl-sys native-tls; do
+  if cargo tree --workspace --locked --target all -i "$crate" 2>/dev/null | grep -q .; then
+    echo "$crate is in the dependency tree; it must not be" >&2
+    exit 1
+  fi
+done
+
+step "tests"
+cargo build --workspace --bins --locked
+cargo test --workspace --locked
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked --quiet
+
+step "demo"
+cargo run --locked --quiet --example demo
