@@ -10,5 +10,9 @@
 //!
 //! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
 
+pub mod history;
+pub mod lock;
+pub mod logging;
 pub mod model;
 pub mod ssh;
+pub mod state_dir;

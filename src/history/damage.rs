@@ -1,0 +1,84 @@
+//! A damaged database is set aside, never deleted, and what matters most is carried over into the new one: the
+//! instance id (a new one would double every entity in Home Assistant) and the open runs (they are watched).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+use super::rows::{self, Change};
+use crate::model::RunRecord;
+
+/// What could still be read from a damaged database.
+#[derive(Default)]
+pub(super) struct Salvage {
+    instance_id: Option<String>,
+    open_runs: Vec<RunRecord>,
+}
+
+/// Renames the database and what SQLite keeps beside it, and says where it went.
+pub(super) fn set_aside(database: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let aside = (1..100)
+        .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
+        .map(|n| with_suffix(database, &format!(".damaged-{stamp}{n}")))
+        .find(|aside| !aside.exists())
+        .ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    // The companions first: a journal that stayed would be played into the new database.
+    for suffix in ["-journal", "-wal", "-shm"] {
+        match fs::rename(with_suffix(database, suffix), with_suffix(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(database, &aside)?;
+    Ok(aside)
+}
+
+/// Reads what can be read. Every failure only means less of it.
+pub(super) fn salvage(aside: &Path) -> Salvage {
+    // For writing, since an unfinished transaction must be rolled back first.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let Ok(connection) = Connection::open_with_flags(aside, flags) else { return Salvage::default() };
+    let _ = connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;");
+    Salvage { instance_id: rows::instance_id(&connection).ok().flatten(), open_runs: open_runs(&connection) }
+}
+
+/// The open runs that can be reached: from both ends of the table, each time up to the damage.
+fn open_runs(connection: &Connection) -> Vec<RunRecord> {
+    let mut found: Vec<RunRecord> = Vec::new();
+    for order in ["ASC", "DESC"] {
+        let sql = format!("{} WHERE open <> 0 ORDER BY id {order}", rows::ALL_RUNS);
+        let Ok(mut statement) = connection.prepare(&sql) else { return found };
+        let Ok(mut left) = statement.query([]) else { return found };
+        while let Ok(Some(row)) = left.next() {
+            let new = rows::run(row).filter(|run| found.iter().all(|known| known.id != run.id));
+            found.extend(new);
+        }
+    }
+    for run in &mut found {
+        run.baseline = rows::baseline(connection, run.id).unwrap_or_default();
+    }
+    found
+}
+
+/// Writes what was read into the new database, and tells how many open runs that were.
+pub(super) fn carry_over(salvage: &Salvage, connection: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction()?;
+    if let Some(id) = &salvage.instance_id {
+        transaction.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('instance_id', ?1)", [id])?;
+    }
+    for run in &salvage.open_runs {
+        Change::Run(Box::new(run.clone())).write(&transaction)?;
+    }
+    transaction.commit()?;
+    Ok(salvage.open_runs.len())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

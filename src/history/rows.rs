@@ -1,0 +1,243 @@
+//! Records as rows, and rows as records. Rows may have been written by a newer program or hit by a bad disk: a word
+//! that is not known is no reason to lose the row, and a row that makes no sense is no reason to lose the others.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params, Row, params};
+
+use crate::model::{
+    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, RunId, RunRecord, What,
+};
+
+pub(super) const ALL_RUNS: &str = "SELECT id, server, job, label, cycle, origin, asked, group_id, started, ended, \
+     duration, time_limit, overrun, released, open, result, reason, error FROM runs ";
+pub(super) const ALL_CYCLES: &str =
+    "SELECT id, started, ended, duration, total, done, completed, problems FROM cycles ";
+pub(super) const ALL_BASELINES: &str = "SELECT run, groups FROM baselines ";
+pub(super) const ALL_META: &str = "SELECT key, value FROM meta ";
+
+pub(super) const UPSERT_RUN: &str = "INSERT INTO runs (id, server, job, label, cycle, origin, asked, group_id, \
+     started, ended, duration, time_limit, overrun, released, open, result, reason, error) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+     ON CONFLICT (id) DO UPDATE SET server = excluded.server, job = excluded.job, label = excluded.label, \
+     cycle = excluded.cycle, origin = excluded.origin, asked = excluded.asked, group_id = excluded.group_id, \
+     started = excluded.started, ended = excluded.ended, duration = excluded.duration, \
+     time_limit = excluded.time_limit, overrun = excluded.overrun, released = excluded.released, \
+     open = excluded.open, result = excluded.result, reason = excluded.reason, error = excluded.error";
+pub(super) const UPSERT_CYCLE: &str = "INSERT INTO cycles (id, started, ended, duration, total, done, completed, \
+     problems) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+     ON CONFLICT (id) DO UPDATE SET started = excluded.started, ended = excluded.ended, \
+     duration = excluded.duration, total = excluded.total, done = excluded.done, completed = excluded.completed, \
+     problems = excluded.problems";
+const UPSERT_BASELINE: &str = "INSERT INTO baselines (run, groups) VALUES (?1, ?2) \
+     ON CONFLICT (run) DO UPDATE SET groups = excluded.groups WHERE groups <> excluded.groups";
+
+const WORD_TRIGGERED: &str = "triggered";
+const WORD_ADOPTED: &str = "adopted";
+
+/// What an event changes on record.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    Run(Box<RunRecord>),
+    Cycle(CycleRecord),
+}
+
+impl Change {
+    /// The change, if there is one: progress and waiting are nothing to remember.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        if let Some(run) = event.run() {
+            return Some(Self::Run(Box::new(run.clone())));
+        }
+        match &event.what {
+            What::CycleStarted { cycle, jobs } => Some(Self::Cycle(CycleRecord {
+                id: *cycle,
+                started: event.at,
+                ended: None,
+                duration: None,
+                total: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+                done: 0,
+                completed: 0,
+                problems: 0,
+            })),
+            What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
+            _ => None,
+        }
+    }
+
+    /// Writes the change. The caller holds the transaction.
+    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        match self {
+            Self::Run(run) => write_run(connection, run),
+            Self::Cycle(cycle) => write_cycle(connection, cycle),
+        }
+    }
+}
+
+fn write_run(connection: &Connection, run: &RunRecord) -> rusqlite::Result<()> {
+    connection.prepare_cached(UPSERT_RUN)?.execute(params![
+        run.id.0,
+        run.key.server.as_str(),
+        run.key.job.to_string(),
+        run.label,
+        run.cycle.map(|cycle| cycle.0),
+        match run.origin {
+            Origin::Triggered => WORD_TRIGGERED,
+            Origin::Adopted => WORD_ADOPTED,
+        },
+        run.asked.as_millisecond(),
+        run.group.map(|group| group.to_string()),
+        run.started.map(Timestamp::as_millisecond),
+        run.ended.map(Timestamp::as_millisecond),
+        run.duration.map(signed),
+        signed(run.limit),
+        run.overrun,
+        run.released,
+        run.open,
+        run.result.map(JobResult::word),
+        run.reason.map(Reason::word),
+        run.error,
+    ])?;
+    // A closed run needs its baseline no more, but deleting it now would cost writes: the daily pruning does it.
+    if run.open {
+        if run.baseline.is_empty() {
+            connection.prepare_cached("DELETE FROM baselines WHERE run = ?1")?.execute([run.id.0])?;
+        } else {
+            let groups: Vec<String> = run.baseline.iter().map(GroupId::to_string).collect();
+            connection.prepare_cached(UPSERT_BASELINE)?.execute(params![run.id.0, groups.join(" ")])?;
+        }
+    }
+    Ok(())
+}
+
+fn write_cycle(connection: &Connection, cycle: &CycleRecord) -> rusqlite::Result<()> {
+    connection.prepare_cached(UPSERT_CYCLE)?.execute(params![
+        cycle.id.0,
+        cycle.started.as_millisecond(),
+        cycle.ended.map(Timestamp::as_millisecond),
+        cycle.duration.map(signed),
+        cycle.total,
+        cycle.done,
+        cycle.completed,
+        cycle.problems,
+    ])?;
+    Ok(())
+}
+
+/// Every readable row of a query, and how many were not.
+pub(super) struct Rows<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) unreadable: u64,
+}
+
+/// Asks for rows and leaves out those that `read` makes nothing of.
+pub(super) fn select<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+) -> rusqlite::Result<Rows<T>> {
+    let mut statement = connection.prepare(sql)?;
+    let mut found = statement.query(params)?;
+    let mut rows = Rows { rows: Vec::new(), unreadable: 0 };
+    while let Some(row) = found.next()? {
+        match read(row) {
+            Some(record) => rows.rows.push(record),
+            None => rows.unreadable += 1,
+        }
+    }
+    Ok(rows)
+}
+
+/// Reads a row of [`ALL_RUNS`]; without the baseline.
+pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
+    Some(RunRecord {
+        id: RunId(column(row, "id")?),
+        key: JobKey { server: parsed(row, "server")?, job: parsed(row, "job")? },
+        label: column(row, "label")?,
+        cycle: column(row, "cycle").map(CycleId),
+        // A newer program's word for another starter is still not "this program, knowingly".
+        origin: match column::<String>(row, "origin")?.as_str() {
+            WORD_TRIGGERED => Origin::Triggered,
+            _ => Origin::Adopted,
+        },
+        asked: moment(row, "asked")?,
+        baseline: Vec::new(),
+        group: parsed(row, "group_id"),
+        started: moment(row, "started"),
+        ended: moment(row, "ended"),
+        duration: seconds(row, "duration"),
+        limit: seconds(row, "time_limit")?,
+        overrun: column(row, "overrun")?,
+        released: column(row, "released")?,
+        open: column(row, "open")?,
+        result: column::<String>(row, "result")
+            .map(|word| JobResult::from_word(&word).unwrap_or(JobResult::Unknown)),
+        reason: column::<String>(row, "reason").and_then(|word| Reason::from_word(&word)),
+        error: column(row, "error"),
+    })
+}
+
+/// Reads a row of [`ALL_CYCLES`].
+pub(super) fn cycle(row: &Row<'_>) -> Option<CycleRecord> {
+    Some(CycleRecord {
+        id: CycleId(column(row, "id")?),
+        started: moment(row, "started")?,
+        ended: moment(row, "ended"),
+        duration: seconds(row, "duration"),
+        total: column(row, "total")?,
+        done: column(row, "done")?,
+        completed: column(row, "completed")?,
+        problems: column(row, "problems")?,
+    })
+}
+
+/// The open runs, oldest first, each with its baseline.
+pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Rows<RunRecord>> {
+    let sql = format!("{ALL_RUNS} WHERE open <> 0 ORDER BY asked, id");
+    let mut found = select(connection, &sql, [], run)?;
+    for run in &mut found.rows {
+        run.baseline = baseline(connection, run.id)?;
+    }
+    Ok(found)
+}
+
+/// The baseline of one run.
+pub(super) fn baseline(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<GroupId>> {
+    let sql = format!("{ALL_BASELINES} WHERE run = ?1");
+    let found = select(connection, &sql, [run.0], |row| column::<String>(row, "groups"))?;
+    let groups = found.rows.iter().flat_map(|groups| groups.split_ascii_whitespace());
+    Ok(groups.filter_map(|group| group.parse().ok()).collect())
+}
+
+/// The instance id, if there is one and it is what it should be.
+pub(super) fn instance_id(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = format!("{ALL_META} WHERE key = 'instance_id'");
+    let found = select(connection, &sql, [], |row| column::<String>(row, "value"))?;
+    let sound = |id: &String| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    Ok(found.rows.into_iter().find(sound))
+}
+
+/// A column's value; `None` for NULL and for what cannot be one.
+pub(super) fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Option<T> {
+    row.get::<_, Option<T>>(name).ok().flatten()
+}
+
+fn parsed<T: FromStr>(row: &Row<'_>, name: &str) -> Option<T> {
+    column::<String>(row, name)?.parse().ok()
+}
+
+pub(super) fn moment(row: &Row<'_>, name: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(column(row, name)?).ok()
+}
+
+/// A column of seconds.
+pub(super) fn seconds(row: &Row<'_>, name: &str) -> Option<u64> {
+    u64::try_from(column::<i64>(row, name)?).ok()
+}
+
+/// SQLite's integers are signed. Seconds beyond them do not happen.
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
