@@ -1,0 +1,313 @@
+//! What the program says while it works: to stderr for a person or the journal, and to a file that is rotated.
+//!
+//! It knows formats, levels and files, nothing of what is said. No log line may stop or delay a backup: a file that
+//! cannot be written is a warning, and lines wait for a slow disk on a thread of their own.
+
+mod rotation;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use jiff::Zoned;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer as FormatWriter;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+pub use rotation::LogFile;
+use rotation::Rotating;
+use writer::Writer;
+
+/// This crate, as `tracing` names it.
+const OURS: &str = "jetbackup_remote";
+
+/// Takes text that ends with a line end. With progress bars on the terminal it must draw them anew below.
+pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How to log.
+pub struct Options {
+    /// How often `-v` was given. 0: what an administrator wants to know; 1: every step; 2 and more: everything, and
+    /// more from the libraries.
+    pub verbose: u8,
+    /// The log file, if any.
+    pub file: Option<LogFile>,
+    /// Where lines for stderr go: [`stderr`], or something that spares progress bars.
+    pub stderr: Sink,
+}
+
+/// The running log. Keep it until the end of the program: dropping it waits up to two seconds for the last lines to
+/// be written.
+#[must_use]
+#[derive(Debug)]
+pub struct Logging {
+    /// What does not work as configured.
+    pub warnings: Vec<String>,
+    file: Option<Writer>,
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            file.flush();
+        }
+    }
+}
+
+/// Lines straight to stderr. One that is closed is no error.
+#[must_use]
+pub fn stderr() -> Sink {
+    Arc::new(|text: &str| {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    })
+}
+
+/// Starts logging for the whole program. Never fails: what does not work is in the warnings.
+pub fn init(options: Options) -> Logging {
+    let (subscriber, mut logging) = build(options, Style::of_this_process());
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        logging.warnings.push("the log was started already".to_owned());
+    }
+    logging
+}
+
+/// How lines look on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Style {
+    colour: bool,
+    time: bool,
+}
+
+impl Style {
+    fn of_this_process() -> Self {
+        let variable = |name| std::env::var(name).ok();
+        Self::of(variable("NO_COLOR").as_deref(), variable("JOURNAL_STREAM").as_deref(), stderr_facts())
+    }
+
+    /// `no_color`: see no-color.org, any value but an empty one forbids colour. `journal_stream`: systemd.exec(5),
+    /// device and inode of the journal's socket; children that write elsewhere inherit the variable too.
+    fn of(no_color: Option<&str>, journal_stream: Option<&str>, stderr: StderrFacts) -> Self {
+        let journal = journal_stream.is_some() && journal_stream == stderr.stream.as_deref();
+        Self { colour: stderr.terminal && no_color.is_none_or(str::is_empty), time: !journal }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct StderrFacts {
+    terminal: bool,
+    /// Device and inode, as `JOURNAL_STREAM` writes them.
+    stream: Option<String>,
+}
+
+fn stderr_facts() -> StderrFacts {
+    let metadata = io::stderr().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
+    StderrFacts {
+        terminal: io::stderr().is_terminal(),
+        stream: metadata.ok().map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino())),
+    }
+}
+
+fn build(options: Options, style: Style) -> (impl Subscriber + Send + Sync, Logging) {
+    let mut logging = Logging { warnings: Vec::new(), file: None };
+    if let Some(file) = options.file {
+        let path = file.path.clone();
+        match Rotating::open(file).and_then(|file| writer::start(file, Arc::clone(&options.stderr))) {
+            Ok(writer) => logging.file = Some(writer),
+            Err(error) => logging.warnings.push(format!(
+                "the log file {} cannot be written: {error}. Nothing is logged there; check its directory and \
+                 owner, or set orchestrator.log_file",
+                path.display()
+            )),
+        }
+    }
+    let stderr = layer(style, options.verbose, ToSink(options.stderr));
+    let file = logging
+        .file
+        .clone()
+        .map(|writer| layer(Style { colour: false, time: true }, options.verbose, ToFile(writer)));
+    (Registry::default().with(levels(options.verbose)).with(stderr).with(file), logging)
+}
+
+fn levels(verbose: u8) -> Targets {
+    let (ours, others) = match verbose {
+        0 => (LevelFilter::INFO, LevelFilter::WARN),
+        1 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        2 => (LevelFilter::TRACE, LevelFilter::INFO),
+        _ => (LevelFilter::TRACE, LevelFilter::TRACE),
+    };
+    Targets::new().with_default(others).with_target(OURS, ours)
+}
+
+/// The layer that formats lines for one destination.
+fn layer<S, W>(style: Style, verbose: u8, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(style.colour)
+        .with_target(verbose > 0)
+        // It would print to stderr, and panic if that is closed.
+        .log_internal_errors(false);
+    if style.time { layer.with_timer(LocalTime).boxed() } else { layer.without_time().boxed() }
+}
+
+/// Local time with its offset, to the second: `2025-11-22T22:14:03+01:00`.
+struct LocalTime;
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, w: &mut FormatWriter<'_>) -> fmt::Result {
+        write!(w, "{}", Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z"))
+    }
+}
+
+/// One event as text: further lines of a message are indented, so that no text from afar can pass for an event.
+fn text_of(event: &[u8]) -> String {
+    let text = String::from_utf8_lossy(event);
+    let mut text = text.trim_end().replace('\r', "").replace('\n', "\n    ");
+    text.push('\n');
+    text
+}
+
+struct ToSink(Sink);
+struct SinkWriter<'a>(&'a Sink);
+
+impl<'a> MakeWriter<'a> for ToSink {
+    type Writer = SinkWriter<'a>;
+
+    fn make_writer(&'a self) -> SinkWriter<'a> {
+        SinkWriter(&self.0)
+    }
+}
+
+impl Write for SinkWriter<'_> {
+    // The formatting layer hands over each event in one piece.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0(&text_of(event));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct ToFile(Writer);
+struct FileWriter<'a>(&'a Writer);
+
+impl<'a> MakeWriter<'a> for ToFile {
+    type Writer = FileWriter<'a>;
+
+    fn make_writer(&'a self) -> FileWriter<'a> {
+        FileWriter(&self.0)
+    }
+}
+
+impl Write for FileWriter<'_> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.line(text_of(event));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use jiff::fmt::strtime::BrokenDownTime;
+
+    use super::*;
+
+    fn heard() -> (Sink, Arc<Mutex<String>>) {
+        let text: Arc<Mutex<String>> = Arc::default();
+        let hears = Arc::clone(&text);
+        (Arc::new(move |line: &str| hears.lock().unwrap().push_str(line)), text)
+    }
+
+    fn speak() {
+        tracing::info!(server = "web-1", "run started");
+        tracing::debug!("a step");
+        tracing::info!(target: "russh::client", "a library's news");
+        tracing::warn!(target: "russh::client", "a library's worry");
+        tracing::error!("two\nlines \u{1b}[31mred\r");
+    }
+
+    const PLAIN: Style = Style { colour: false, time: false };
+
+    #[test]
+    fn stderr_has_our_news_and_only_the_worries_of_others() {
+        let (stderr, text) = heard();
+        let (subscriber, logging) = build(Options { verbose: 0, file: None, stderr }, PLAIN);
+        tracing::subscriber::with_default(subscriber, speak);
+        assert_eq!(logging.warnings, Vec::<String>::new());
+        let expected = " INFO run started server=\"web-1\"\n WARN a library's worry\n\
+                        ERROR two\n    lines \\x1b[31mred\n";
+        assert_eq!(*text.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn each_v_says_more() {
+        for (verbose, lines) in [(0, 4), (1, 5), (2, 6), (9, 6)] {
+            let (stderr, text) = heard();
+            let (subscriber, _logging) = build(Options { verbose, file: None, stderr }, PLAIN);
+            tracing::subscriber::with_default(subscriber, speak);
+            assert_eq!(text.lock().unwrap().lines().count(), lines, "{verbose}: {}", text.lock().unwrap());
+        }
+    }
+
+    #[test]
+    fn the_file_has_local_time_and_no_colour() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let (stderr, text) = heard();
+        let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
+        let style = Style { colour: true, time: true };
+        let (subscriber, logging) = build(Options { verbose: 0, file, stderr }, style);
+        tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
+        drop(logging);
+        assert!(text.lock().unwrap().contains("\u{1b}[32m INFO"), "{:?}", text.lock().unwrap());
+        let line = std::fs::read_to_string(&path).unwrap();
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert_eq!(rest, " INFO run started\n");
+        let time = BrokenDownTime::parse("%Y-%m-%dT%H:%M:%S%:z", time).unwrap();
+        assert_eq!(time.offset(), Some(Zoned::now().offset()));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nowhere/log");
+        let (stderr, text) = heard();
+        let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
+        let (subscriber, logging) = build(Options { verbose: 0, file, stderr }, PLAIN);
+        tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
+        assert_eq!(*text.lock().unwrap(), " INFO run started\n");
+        let expected = format!("the log file {} cannot be written: ", path.display());
+        assert!(logging.warnings.len() == 1 && logging.warnings[0].starts_with(&expected));
+    }
+
+    #[test]
+    fn colour_is_for_terminals_and_the_journal_has_its_own_time() {
+        let stderr = |terminal| StderrFacts { terminal, stream: Some("8:1234".to_owned()) };
+        let style = |colour, time| Style { colour, time };
+        assert_eq!(Style::of(None, None, stderr(true)), style(true, true));
+        assert_eq!(Style::of(Some(""), None, stderr(true)), style(true, true));
+        assert_eq!(Style::of(Some("1"), None, stderr(true)), style(false, true));
+        assert_eq!(Style::of(None, None, stderr(false)), style(false, true));
+        assert_eq!(Style::of(None, Some("8:1234"), stderr(false)), style(false, false));
+        assert_eq!(Style::of(None, Some("8:99"), stderr(true)), style(true, true));
+    }
+}
