@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exit::Failure;
 use super::words::print_warning;
 use crate::config::{self, Config, KnownHostsPolicy, Server};
 use crate::jetbackup::Client;
+use crate::logging::{self, Logging};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::ssh;
 
@@ -22,7 +24,16 @@ pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
 
 /// Runs `work` on this thread, timers and sockets included.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A disk that hangs must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
+}
+
+/// Logs what goes wrong, or with `-v` the steps, to standard error. To be kept while the command works.
+pub(super) fn log_to_stderr(verbose: u8) -> Logging {
+    logging::init(logging::Options { verbose, quiet: true, file: None, stderr: logging::stderr() })
 }
 
 /// The configured server of this name.

@@ -32,6 +32,9 @@ pub(super) enum Failure {
     /// The lock is held or cannot be had.
     #[error(transparent)]
     Lock(#[from] crate::lock::LockError),
+    /// The state directory cannot be had.
+    #[error(transparent)]
+    StateDir(#[from] crate::state_dir::StateDirError),
     /// The control socket cannot be used.
     #[error(transparent)]
     Control(#[from] crate::control::ControlError),

@@ -61,10 +61,11 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
         max_bytes: orchestrator.log_max_bytes,
         backups: orchestrator.log_backup_count,
     };
-    let warnings = logging::init(logging::Options { verbose, file: Some(log), stderr: progress.println_hook() });
-    warnings.iter().for_each(|warning| print_warning(warning));
+    let logging =
+        logging::init(logging::Options { verbose, quiet: false, file: Some(log), stderr: progress.println_hook() });
+    logging.warnings.iter().for_each(|warning| print_warning(warning));
 
-    state_dir::prepare(&orchestrator.state_dir)?;
+    state_dir::ensure(&orchestrator.state_dir)?;
     if let Found::Runner(runner) = control::connect(&orchestrator.control_socket).await? {
         return Err(Failure::Busy(format!(
             "a run is under way already (pid {}); `jetbackup-remote status` shows it",

@@ -38,6 +38,8 @@ pub struct Options {
     /// How often `-v` was given. 0: what an administrator wants to know; 1: every step; 2 and more: everything, and
     /// more from the libraries.
     pub verbose: u8,
+    /// Without `-v` only warnings and errors are said: for commands whose output is the answer.
+    pub quiet: bool,
     /// The log file, if any.
     pub file: Option<LogFile>,
     /// Where lines for stderr go: [`stderr`], or something that spares progress bars.
@@ -133,11 +135,12 @@ fn build(options: Options, style: Style) -> (impl Subscriber + Send + Sync, Logg
         .file
         .clone()
         .map(|writer| layer(Style { colour: false, time: true }, options.verbose, ToFile(writer)));
-    (Registry::default().with(levels(options.verbose)).with(stderr).with(file), logging)
+    (Registry::default().with(levels(options.verbose, options.quiet)).with(stderr).with(file), logging)
 }
 
-fn levels(verbose: u8) -> Targets {
+fn levels(verbose: u8, quiet: bool) -> Targets {
     let (ours, others) = match verbose {
+        0 if quiet => (LevelFilter::WARN, LevelFilter::WARN),
         0 => (LevelFilter::INFO, LevelFilter::WARN),
         1 => (LevelFilter::DEBUG, LevelFilter::WARN),
         2 => (LevelFilter::TRACE, LevelFilter::INFO),
@@ -250,7 +253,7 @@ mod tests {
     #[test]
     fn stderr_has_our_news_and_only_the_worries_of_others() {
         let (stderr, text) = heard();
-        let (subscriber, logging) = build(Options { verbose: 0, file: None, stderr }, PLAIN);
+        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file: None, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, speak);
         assert_eq!(logging.warnings, Vec::<String>::new());
         let expected = " INFO run started server=\"web-1\"\n WARN a library's worry\n\
@@ -262,7 +265,7 @@ mod tests {
     fn each_v_says_more() {
         for (verbose, lines) in [(0, 4), (1, 5), (2, 6), (9, 6)] {
             let (stderr, text) = heard();
-            let (subscriber, _logging) = build(Options { verbose, file: None, stderr }, PLAIN);
+            let (subscriber, _logging) = build(Options { quiet: false, verbose, file: None, stderr }, PLAIN);
             tracing::subscriber::with_default(subscriber, speak);
             assert_eq!(text.lock().unwrap().lines().count(), lines, "{verbose}: {}", text.lock().unwrap());
         }
@@ -275,7 +278,7 @@ mod tests {
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
         let style = Style { colour: true, time: true };
-        let (subscriber, logging) = build(Options { verbose: 0, file, stderr }, style);
+        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, stderr }, style);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         drop(logging);
         assert!(text.lock().unwrap().contains("\u{1b}[32m INFO"), "{:?}", text.lock().unwrap());
@@ -292,7 +295,7 @@ mod tests {
         let path = dir.path().join("nowhere/log");
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
-        let (subscriber, logging) = build(Options { verbose: 0, file, stderr }, PLAIN);
+        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         assert_eq!(*text.lock().unwrap(), " INFO run started\n");
         let expected = format!("the log file {} cannot be written: ", path.display());

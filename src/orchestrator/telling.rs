@@ -29,6 +29,9 @@ impl Teller {
         let event = Event { at, what };
         let committed = self.history.commit(&event).await;
         self.publish(event);
+        for text in self.history.notices() {
+            self.publish(Event { at, what: What::Alert { job: None, text } });
+        }
         match committed {
             Ok(()) => self.unrecorded = false,
             Err(error) if !self.unrecorded => {

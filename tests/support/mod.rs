@@ -1,6 +1,8 @@
 //! What several tests share. Each test file uses its part of it.
 #![allow(dead_code)]
 
+pub mod night;
+
 use std::path::Path;
 
 /// Compares `text` with the file `tests/<name>`; with `UPDATE_GOLDEN=1` writes it instead.

@@ -1,0 +1,226 @@
+//! A night of backups on the paused clock: simulated servers, the real client, orchestrator and history, no network.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jetbackup_remote::config::{self, Config};
+use jetbackup_remote::history::{Filter, History};
+use jetbackup_remote::jetbackup::Client;
+use jetbackup_remote::model::{
+    Answer, Command, CycleRecord, Event, JobResult, Reason, RunRecord, Selection,
+};
+use jetbackup_remote::orchestrator::{Handle, Orchestrator, WallClock};
+use jetbackup_remote::ssh::{Exec, ExecError, ExecFuture, Output, Sent};
+use jetbackup_sim::World;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The first moment of every night.
+pub const DUSK: &str = "2026-01-10T02:00:00Z";
+/// How long a call takes on the simulated network.
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// The clock of the servers, and of this machine's wall: tokio's, from [`DUSK`] on.
+#[derive(Clone, Copy)]
+pub struct Clock(Instant);
+
+impl WallClock for Clock {
+    fn now(&self) -> Timestamp {
+        let dusk: Timestamp = DUSK.parse().unwrap();
+        dusk + jiff::SignedDuration::try_from(self.0.elapsed()).unwrap()
+    }
+}
+
+/// The way to one server.
+pub struct Wire {
+    world: Mutex<World>,
+    clock: Clock,
+    cut: AtomicBool,
+}
+
+impl Exec for Wire {
+    fn exec(&self, command: String, limit: Duration) -> ExecFuture<'_> {
+        Box::pin(async move {
+            tokio::time::sleep(LATENCY).await;
+            let lost = |sent, message: &str| ExecError { sent, transient: true, message: message.into() };
+            if self.cut.load(Ordering::SeqCst) {
+                return Err(lost(Sent::No, "connection refused"));
+            }
+            let reply = self.world.lock().unwrap().exec(self.clock.now(), &command);
+            if let Some(hang) = reply.hang {
+                tokio::time::sleep(hang.min(limit)).await;
+                if hang >= limit {
+                    return Err(lost(Sent::Maybe, "no answer in time"));
+                }
+            }
+            if reply.lost {
+                return Err(lost(Sent::Maybe, "connection lost"));
+            }
+            Ok(Output { stdout: reply.stdout, stderr: reply.stderr, exit: reply.exit })
+        })
+    }
+}
+
+/// The servers, the configuration and the state directory of a night.
+pub struct Night {
+    pub clock: Clock,
+    pub state: tempfile::TempDir,
+    config: Arc<Config>,
+    wires: Vec<(String, Arc<Wire>)>,
+}
+
+impl Night {
+    /// Servers with their worlds, `jobs` as `server/number` in the order of the file, and the `orchestrator` section.
+    pub fn new(worlds: Vec<(&str, World)>, jobs: &[&str], orchestrator: Value) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let clock = Clock(Instant::now());
+        let servers: serde_json::Map<String, Value> =
+            worlds.iter().map(|(name, _)| ((*name).to_owned(), json!({"host": "sim.example.com"}))).collect();
+        let jobs: Vec<Value> = jobs
+            .iter()
+            .map(|job| {
+                let (server, number) = job.split_once('/').unwrap();
+                json!({"server": server, "job_id": id(number), "label": job})
+            })
+            .collect();
+        let mut orchestrator = orchestrator;
+        orchestrator["state_dir"] = state.path().to_str().unwrap().into();
+        let text = json!({"ssh_key": "/k", "servers": servers, "jobs": jobs, "orchestrator": orchestrator});
+        let config = config::parse(&text.to_string(), Path::new("night.json")).unwrap().config;
+        let wires = worlds
+            .into_iter()
+            .map(|(name, world)| {
+                let wire = Wire { world: Mutex::new(world), clock, cut: AtomicBool::new(false) };
+                (name.to_owned(), Arc::new(wire))
+            })
+            .collect();
+        Self { clock, state, config: Arc::new(config), wires }
+    }
+
+    /// The time of day.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn wire(&self, server: &str) -> &Wire {
+        &self.wires.iter().find(|(name, _)| name == server).unwrap().1
+    }
+
+    /// The truth on a server.
+    pub fn world(&self, server: &str) -> MutexGuard<'_, World> {
+        self.wire(server).world.lock().unwrap()
+    }
+
+    /// Cuts or mends the way to a server.
+    pub fn cut(&self, server: &str, cut: bool) {
+        self.wire(server).cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Starts a runner, as a process would.
+    pub async fn start(&self, selection: Selection) -> Runner {
+        let history = History::open(self.state.path()).await.history;
+        let clients = self.wires.iter().map(|(name, wire)| {
+            let name: jetbackup_remote::model::ServerName = name.parse().unwrap();
+            let exec: Arc<dyn Exec> = Arc::clone(wire) as _;
+            (name.clone(), Arc::new(Client::new(name, exec, Duration::from_secs(30))))
+        });
+        let (machine, handle) =
+            Orchestrator::new(Arc::clone(&self.config), clients.collect(), history, Arc::new(self.clock)).await;
+        let leave = CancellationToken::new();
+        let events = handle.events.subscribe();
+        let token = leave.clone();
+        let task = tokio::spawn(async move { machine.run(&selection, token).await });
+        Runner { handle, events, leave, task }
+    }
+
+    /// A whole cycle of all jobs.
+    pub async fn run(&self) -> CycleRecord {
+        self.start(Selection::default()).await.end().await
+    }
+
+    /// What is on record, oldest first.
+    pub async fn records(&self) -> Vec<RunRecord> {
+        let history = History::read_only(self.state.path()).unwrap();
+        let mut runs = history.runs(&Filter::default()).await.unwrap();
+        runs.reverse();
+        runs
+    }
+
+    /// The jobs on record with their results, in the order of their turns: `a/1 completed`, with the reason if any.
+    pub async fn results(&self) -> Vec<String> {
+        let words = |run: RunRecord| {
+            let result = run.result.map_or("open", JobResult::word);
+            let reason = run.reason.map(|reason: Reason| format!(" {}", reason.word())).unwrap_or_default();
+            let overrun = if run.overrun { " overrun" } else { "" };
+            format!("{} {result}{reason}{overrun}", run.label)
+        };
+        self.records().await.into_iter().map(words).collect()
+    }
+
+    /// No two runs ever wrote at the same time, on any of the servers.
+    pub fn assert_one_writer(&self) {
+        let worlds: Vec<_> = self.wires.iter().map(|(_, wire)| wire.world.lock().unwrap()).collect();
+        let worlds: Vec<&World> = worlds.iter().map(|world| &**world).collect();
+        let overlaps = jetbackup_sim::overlaps(&worlds, self.clock.now());
+        assert!(overlaps.is_empty(), "two writers: {overlaps:?}");
+    }
+
+    /// How often a job was triggered: `a/1`.
+    pub fn triggers(&self, job: &str) -> usize {
+        let (server, number) = job.split_once('/').unwrap();
+        self.world(server).triggers(&id(number))
+    }
+}
+
+/// A runner at work.
+pub struct Runner {
+    pub handle: Handle,
+    pub events: broadcast::Receiver<Event>,
+    pub leave: CancellationToken,
+    task: JoinHandle<CycleRecord>,
+}
+
+impl Runner {
+    /// Waits for its end.
+    pub async fn end(self) -> CycleRecord {
+        self.task.await.unwrap()
+    }
+
+    /// `kill -9`: it stops where it stands.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// Asks it to do something.
+    pub async fn ask(&self, command: Command) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        self.handle.requests.send((command, reply)).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    /// Waits for the next event of this type, and answers it.
+    pub async fn event(&mut self, event_type: &str) -> Event {
+        loop {
+            let event = self.events.recv().await.unwrap();
+            if event.event_type() == Some(event_type) {
+                return event;
+            }
+        }
+    }
+}
+
+/// The id of the job with this number.
+pub fn id(number: &str) -> String {
+    format!("{number:0>24}")
+}
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
