@@ -1,12 +1,13 @@
 //! The promises of the queue, hour by hour on the paused clock: one writer, one trigger a run, the truth about each.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
+#[path = "support/night.rs"]
+mod night;
 
 use jetbackup_remote::model::{AfterTimeout, Command, JobResult, Selection, What};
 use jetbackup_sim::{Fault, Job, Run, World};
 use serde_json::json;
-use support::night::{Night, id, seconds};
+use night::{Night, id, seconds};
 
 /// A server with these jobs, numbered from 1, each behaving as its run says.
 fn server(runs: Vec<Run>) -> World {
@@ -330,7 +331,7 @@ async fn under_wait_the_lane_waits_reminds_and_obeys_a_release() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_others_started_is_waited_for_and_counts_as_its_jobs_turn() {
     let mut world = one(completed(1800));
-    let night_start = support::night::DUSK.parse().unwrap();
+    let night_start = night::DUSK.parse().unwrap();
     world.start_by_schedule(&id("1"), night_start);
     let night = Night::new(vec![("a", one(completed(60))), ("b", world)], &["a/1", "b/1"], json!({}));
     tokio::time::sleep(seconds(100)).await;
@@ -344,7 +345,7 @@ async fn a_run_that_others_started_is_waited_for_and_counts_as_its_jobs_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_selection_still_waits_for_every_server() {
     let mut world = one(completed(1800));
-    world.start_by_schedule(&id("1"), support::night::DUSK.parse().unwrap());
+    world.start_by_schedule(&id("1"), night::DUSK.parse().unwrap());
     let night = Night::new(vec![("a", one(completed(60))), ("b", world)], &["a/1", "b/1"], json!({}));
     tokio::time::sleep(seconds(100)).await;
     let cycle = night.start(only("a")).await.end().await;
@@ -356,7 +357,7 @@ async fn a_selection_still_waits_for_every_server() {
 #[tokio::test(start_paused = true)]
 async fn other_peoples_groups_and_unmanaged_jobs_are_none_of_its_business() {
     let mut world = server(vec![completed(60), completed(9000)]);
-    world.start_by_schedule(&id("2"), support::night::DUSK.parse().unwrap());
+    world.start_by_schedule(&id("2"), night::DUSK.parse().unwrap());
     world.add_running_group_of_type(64);
     let night = Night::new(vec![("a", world)], &["a/1"], json!({}));
     tokio::time::sleep(seconds(30)).await;
@@ -478,7 +479,7 @@ async fn a_stop_ends_in_aborted_and_one_without_effect_is_told() {
     let runs = vec![completed(5000).stop_takes(seconds(20)), completed(400).ignores_stop()];
     let night = Night::new(vec![("a", server(runs))], &["a/1", "a/2"], json!({}));
     let mut runner = night.start(Selection::default()).await;
-    let group_of = |runner: &support::night::Runner| {
+    let group_of = |runner: &night::Runner| {
         let jobs = runner.handle.snapshot.borrow().jobs();
         jobs.iter().find_map(|job| job.current.as_ref()?.group).unwrap()
     };

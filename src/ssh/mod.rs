@@ -3,6 +3,22 @@
 //! This room knows OpenSSH's ways and nothing of JetBackup. Everything above it sees only the [`Exec`] trait, so the
 //! library behind it can be exchanged and tests can answer in its place.
 
+mod backoff;
+mod command;
+mod connection;
 mod exec;
+mod fate;
+mod handshake;
+mod hostkeys;
+mod keys;
+mod known_hosts;
+mod reader;
+mod session;
+mod stream;
+mod target;
 
+pub use connection::Connection;
 pub use exec::{Exec, ExecError, ExecFuture, Output, Sent};
+pub use hostkeys::{HostKeyPolicy, PinnedKey, PinnedKeyError};
+pub use keys::{KeyFile, Passphrase};
+pub use target::Target;

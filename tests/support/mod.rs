@@ -1,7 +1,8 @@
-//! What several tests share. Each test file uses its part of it.
-#![allow(dead_code)]
+//! What several tests share: real peers, and the comparison with golden files. Each test file uses its part of it.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-pub mod night;
+pub mod proxy;
+pub mod sshd;
 
 use std::path::Path;
 

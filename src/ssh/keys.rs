@@ -1,0 +1,129 @@
+//! The private key that opens the servers: reading it, with messages for the person who has to fix it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use russh::keys::{PrivateKey, decode_secret_key};
+
+/// No private key is larger; a bigger file is something else.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// Where a private key lies and what decrypts it.
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    /// An OpenSSH, PEM or PKCS#8 private key: Ed25519, RSA or ECDSA.
+    pub path: PathBuf,
+    /// For an encrypted key.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// A secret that is never printed and is overwritten when it goes.
+#[derive(Clone)]
+pub struct Passphrase(String);
+
+impl From<String> for Passphrase {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+impl Drop for Passphrase {
+    fn drop(&mut self) {
+        wipe(std::mem::take(&mut self.0));
+    }
+}
+
+/// Overwrites a text before its memory is given back; `black_box` keeps the compiler from leaving that out.
+fn wipe(text: String) {
+    let mut bytes = text.into_bytes();
+    bytes.fill(0);
+    std::hint::black_box(&bytes);
+}
+
+/// Why a key cannot be used. None of these mends itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeyError {
+    #[error("the SSH key {} does not exist; create it with ssh-keygen -t ed25519 or correct ssh_key", .0.display())]
+    Missing(PathBuf),
+    #[error("the SSH key {} cannot be read: {source}; it must belong to the user this program runs as", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("the SSH key {} is not a private key file", .0.display())]
+    NotAKey(PathBuf),
+    #[error("the SSH key {} is open to others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
+    TooOpen { path: PathBuf, mode: u32 },
+    #[error("the SSH key {} is encrypted and no passphrase is configured; add it to the configuration, or take a key without one", .0.display())]
+    PassphraseMissing(PathBuf),
+    #[error("the SSH key {} does not open with the configured passphrase", .0.display())]
+    PassphraseWrong(PathBuf),
+    #[error("the SSH key {} is damaged or of an unsupported type ({reason}); Ed25519, RSA and ECDSA keys are understood", path.display())]
+    Unusable { path: PathBuf, reason: String },
+}
+
+/// Reads and decrypts the key. Blocks: decrypting is slow by design.
+pub(super) fn load(file: &KeyFile) -> Result<PrivateKey, KeyError> {
+    let path = &file.path;
+    let text = read(path)?;
+    let encrypted_pem =
+        text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("4,ENCRYPTED");
+    let openssh = text.contains("-----BEGIN OPENSSH PRIVATE KEY-----");
+    // A plain PEM key does not decode with a passphrase; a plain OpenSSH key says itself whether it needs one.
+    let passphrase = file.passphrase.as_ref().filter(|_| encrypted_pem || openssh);
+    if encrypted_pem && passphrase.is_none() {
+        return Err(KeyError::PassphraseMissing(path.clone()));
+    }
+    let decoded = decode_secret_key(&text, passphrase.map(|secret| secret.0.as_str()));
+    wipe(text);
+    decoded.map_err(|error| match error {
+        russh::keys::Error::KeyIsEncrypted => KeyError::PassphraseMissing(path.clone()),
+        russh::keys::Error::CouldNotReadKey => KeyError::NotAKey(path.clone()),
+        // What decryption with a wrong passphrase looks like, format by format.
+        russh::keys::Error::SshKey(russh::keys::ssh_key::Error::Crypto) => {
+            KeyError::PassphraseWrong(path.clone())
+        }
+        _ if encrypted_pem => KeyError::PassphraseWrong(path.clone()),
+        other => KeyError::Unusable { path: path.clone(), reason: other.to_string() },
+    })
+}
+
+fn read(path: &Path) -> Result<String, KeyError> {
+    let unreadable = |source: io::Error| KeyError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
+        _ => unreadable(source),
+    })?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Err(KeyError::NotAKey(path.to_owned()));
+    }
+    // Others may neither read nor write it, the group may read it (a service user's group, systemd credentials).
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o026 != 0 {
+        return Err(KeyError::TooOpen { path: path.to_owned(), mode });
+    }
+    let mut text = String::new();
+    file.take(LARGEST_FILE).read_to_string(&mut text).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidData => KeyError::NotAKey(path.to_owned()),
+        _ => unreadable(source),
+    })?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_is_never_printed() {
+        let file = KeyFile { path: "/key".into(), passphrase: Some("hunter2".to_owned().into()) };
+        assert!(!format!("{file:?}").contains("hunter2"));
+    }
+}
