@@ -193,7 +193,7 @@ impl Run {
             (Stage::Flagged { quiet }, _) => {
                 let since = quiet.unwrap_or(now.mono);
                 self.stage = Stage::Flagged { quiet: Some(since) };
-                self.judge_absence(since, now)
+                self.judge_quiet(since, now, pace)
             }
             (Stage::Listed { .. }, _) => {
                 self.stage = Stage::Vanished { since: now.mono };
@@ -274,6 +274,19 @@ impl Run {
         self.record.duration =
             server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
         self.end(result);
+    }
+
+    /// The job no longer says "running", and no group ever came of it: a hook may have called it off.
+    fn judge_quiet(&self, since: Instant, now: Now, pace: Pace) -> Next {
+        let began = self.witnessed && self.elapsed(since) < pace.startup_timeout;
+        if began && self.elapsed(now.mono) < pace.startup_timeout {
+            return Next::Watch;
+        }
+        let otherwise = if began { JobResult::DidNotStart } else { JobResult::Unknown };
+        match self.judge_absence(since, now) {
+            Next::Watch => Next::Watch,
+            _ => Next::AskLog { otherwise },
+        }
     }
 
     fn judge_absence(&self, since: Instant, now: Now) -> Next {

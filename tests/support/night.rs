@@ -9,7 +9,7 @@ use jetbackup_remote::config::{self, Config};
 use jetbackup_remote::history::{Filter, History};
 use jetbackup_remote::jetbackup::Client;
 use jetbackup_remote::model::{
-    Answer, Command, CycleRecord, Event, JobResult, Reason, RunRecord, Selection,
+    Answer, Command, CycleRecord, Event, GroupId, JobResult, Reason, RunRecord, Selection, Snapshot,
 };
 use jetbackup_remote::orchestrator::{Handle, Orchestrator, WallClock};
 use jetbackup_remote::ssh::{Exec, ExecError, ExecFuture, Output, Sent};
@@ -42,6 +42,19 @@ pub struct Wire {
     world: Mutex<World>,
     clock: Clock,
     cut: AtomicBool,
+    /// The connection is lost at the first call of this function: before it arrives, or with its answer.
+    loses: Mutex<Option<(&'static str, Lost)>>,
+    /// What the gate lets through, if not all that the program sends.
+    gate: Mutex<Option<&'static [&'static str]>>,
+}
+
+/// What is lost with the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The command, and that it was lost.
+    Command,
+    /// The answer.
+    Answer,
 }
 
 impl Exec for Wire {
@@ -52,17 +65,25 @@ impl Exec for Wire {
             if self.cut.load(Ordering::SeqCst) {
                 return Err(lost(Sent::No, "connection refused"));
             }
-            let reply = self.world.lock().unwrap().exec(self.clock.now(), &command);
-            if let Some(hang) = reply.hang {
-                tokio::time::sleep(hang.min(limit)).await;
-                if hang >= limit {
-                    return Err(lost(Sent::Maybe, "no answer in time"));
-                }
-            }
-            if reply.lost {
+            let lose = {
+                let mut loses = self.loses.lock().unwrap();
+                loses.take_if(|(function, _)| command.contains(*function)).map(|(_, lost)| lost)
+            };
+            if lose == Some(Lost::Command) {
                 return Err(lost(Sent::Maybe, "connection lost"));
             }
-            Ok(Output { stdout: reply.stdout, stderr: reply.stderr, exit: reply.exit })
+            let gate = *self.gate.lock().unwrap();
+            if gate.is_some_and(|allowed| !allowed.iter().any(|function| command.contains(function))) {
+                let stderr = format!("ERROR: Command not allowed: {command}\n");
+                return Ok(Output { stdout: Vec::new(), stderr, exit: 1 });
+            }
+            let reply = self.world.lock().unwrap().exec(self.clock.now(), &command);
+            tokio::time::sleep(reply.delay.min(limit)).await;
+            if lose == Some(Lost::Answer) || reply.delay >= limit {
+                return Err(lost(Sent::Maybe, "connection lost"));
+            }
+            let exit = u32::try_from(reply.exit).unwrap();
+            Ok(Output { stdout: reply.stdout, stderr: reply.stderr, exit })
         })
     }
 }
@@ -96,16 +117,17 @@ impl Night {
         let wires = worlds
             .into_iter()
             .map(|(name, world)| {
-                let wire = Wire { world: Mutex::new(world), clock, cut: AtomicBool::new(false) };
+                let wire = Wire {
+                    world: Mutex::new(world),
+                    clock,
+                    cut: AtomicBool::new(false),
+                    loses: Mutex::new(None),
+                    gate: Mutex::new(None),
+                };
                 (name.to_owned(), Arc::new(wire))
             })
             .collect();
         Self { clock, state, config: Arc::new(config), wires }
-    }
-
-    /// The time of day.
-    pub fn clock_now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     fn wire(&self, server: &str) -> &Wire {
@@ -122,6 +144,22 @@ impl Night {
         self.wire(server).cut.store(cut, Ordering::SeqCst);
     }
 
+    /// Loses the connection to a server once, at the next call of `function`.
+    pub fn lose(&self, server: &str, function: &'static str, lost: Lost) {
+        *self.wire(server).loses.lock().unwrap() = Some((function, lost));
+    }
+
+    /// Lets only these functions through a server's gate.
+    pub fn gate(&self, server: &str, functions: &'static [&'static str]) {
+        *self.wire(server).gate.lock().unwrap() = Some(functions);
+    }
+
+    /// Whether anything writes on a server now.
+    pub fn is_writing(&self, server: &str) -> bool {
+        let runs = self.world(server).runs_at(self.clock.now());
+        runs.iter().any(|run| run.started.is_some() && run.ended.is_none())
+    }
+
     /// Starts a runner, as a process would.
     pub async fn start(&self, selection: Selection) -> Runner {
         let history = History::open(self.state.path()).await.history;
@@ -131,7 +169,8 @@ impl Night {
             (name.clone(), Arc::new(Client::new(name, exec, Duration::from_secs(30))))
         });
         let (machine, handle) =
-            Orchestrator::new(Arc::clone(&self.config), clients.collect(), history, Arc::new(self.clock)).await;
+            Orchestrator::new(Arc::clone(&self.config), clients.collect(), history, Arc::new(self.clock))
+                .await;
         let leave = CancellationToken::new();
         let events = handle.events.subscribe();
         let token = leave.clone();
@@ -167,8 +206,10 @@ impl Night {
     pub fn assert_one_writer(&self) {
         let worlds: Vec<_> = self.wires.iter().map(|(_, wire)| wire.world.lock().unwrap()).collect();
         let worlds: Vec<&World> = worlds.iter().map(|world| &**world).collect();
-        let overlaps = jetbackup_sim::overlaps(&worlds, self.clock.now());
+        let overlaps = jetbackup_sim::truth::overlaps(&worlds, self.clock.now());
         assert!(overlaps.is_empty(), "two writers: {overlaps:?}");
+        let hasty = jetbackup_sim::truth::triggered_while_busy(&worlds, self.clock.now());
+        assert!(hasty.is_empty(), "triggered beside another run: {hasty:?}");
     }
 
     /// How often a job was triggered: `a/1`.
@@ -205,6 +246,15 @@ impl Runner {
         answer.await.unwrap()
     }
 
+    /// Waits until the group of the run under way is known, and answers it.
+    pub async fn group(&mut self) -> GroupId {
+        let known = |snapshot: &Snapshot| {
+            snapshot.jobs().iter().find_map(|job| job.current.as_ref().and_then(|current| current.group))
+        };
+        let snapshot = self.handle.snapshot.wait_for(|snapshot| known(snapshot).is_some()).await.unwrap();
+        known(&snapshot).unwrap()
+    }
+
     /// Waits for the next event of this type, and answers it.
     pub async fn event(&mut self, event_type: &str) -> Event {
         loop {
@@ -218,7 +268,7 @@ impl Runner {
 
 /// The id of the job with this number.
 pub fn id(number: &str) -> String {
-    format!("{number:0>24}")
+    jetbackup_sim::id(number.parse().unwrap())
 }
 
 pub fn seconds(seconds: u64) -> Duration {
