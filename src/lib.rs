@@ -10,5 +10,6 @@
 //!
 //! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
 
+pub mod control;
 pub mod model;
 pub mod ssh;
