@@ -11,6 +11,7 @@
 //! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
 
 pub mod config;
+pub mod control;
 pub mod history;
 pub mod jetbackup;
 pub mod lock;

@@ -1,0 +1,106 @@
+//! Lines from a peer that need not be well-meaning: bounded in size and in time.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// Why there is no line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    #[error("the line is longer than {max} bytes")]
+    TooLong { max: usize },
+    #[error("nothing was heard for {} s", .after.as_secs())]
+    TimedOut { after: Duration },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads one line without its newline; `None` at the end. The whole line must arrive within `limit`.
+pub(super) async fn read(
+    from: &mut (impl AsyncBufRead + Unpin),
+    max: usize,
+    limit: Duration,
+) -> Result<Option<Vec<u8>>, LineError> {
+    timeout(limit, read_capped(from, max)).await.map_err(|_| LineError::TimedOut { after: limit })?
+}
+
+async fn read_capped(
+    from: &mut (impl AsyncBufRead + Unpin),
+    max: usize,
+) -> Result<Option<Vec<u8>>, LineError> {
+    let mut line = Vec::new();
+    loop {
+        let heard = from.fill_buf().await?;
+        let (taken, ended) = match heard.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (&heard[..at], true),
+            None => (heard, heard.is_empty()),
+        };
+        if line.len() + taken.len() > max {
+            return Err(LineError::TooLong { max });
+        }
+        line.extend_from_slice(taken);
+        let closed = heard.is_empty();
+        let used = taken.len() + usize::from(ended && !closed);
+        from.consume(used);
+        if ended {
+            return Ok(if closed && line.is_empty() { None } else { Some(line) });
+        }
+    }
+}
+
+/// Writes a whole line within `limit`.
+pub(super) async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    line: &[u8],
+    limit: Duration,
+) -> Result<(), LineError> {
+    let written = async {
+        to.write_all(line).await?;
+        to.flush().await
+    };
+    Ok(timeout(limit, written).await.map_err(|_| LineError::TimedOut { after: limit })??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    async fn lines(mut bytes: &[u8], max: usize) -> Vec<Result<Vec<u8>, String>> {
+        let mut found = Vec::new();
+        loop {
+            match read(&mut bytes, max, LIMIT).await {
+                Ok(None) => return found,
+                Ok(Some(line)) => found.push(Ok(line)),
+                Err(error) => {
+                    found.push(Err(error.to_string()));
+                    return found;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_end_with_a_newline_or_the_end() {
+        assert_eq!(lines(b"", 9).await, []);
+        assert_eq!(lines(b"ab\n\ncd", 9).await, [Ok(b"ab".to_vec()), Ok(vec![]), Ok(b"cd".to_vec())]);
+    }
+
+    #[tokio::test]
+    async fn a_line_may_be_as_long_as_the_cap_and_no_longer() {
+        assert_eq!(lines(b"abc\n", 3).await, [Ok(b"abc".to_vec())]);
+        let told = Err("the line is longer than 3 bytes".to_owned());
+        assert_eq!(lines(b"abcd\n", 3).await, std::slice::from_ref(&told));
+        assert_eq!(lines(b"abcd", 3).await, [told]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_not_waited_for() {
+        let (near, _far) = tokio::io::duplex(64);
+        let mut near = tokio::io::BufReader::new(near);
+        assert!(matches!(read(&mut near, 9, LIMIT).await, Err(LineError::TimedOut { .. })));
+    }
+}
