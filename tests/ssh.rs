@@ -223,6 +223,26 @@ async fn a_frozen_peer_costs_no_more_than_the_limit() {
 }
 
 #[tokio::test]
+async fn a_silent_server_is_given_up_and_left_alone_for_a_while() {
+    let sshd = Sshd::start();
+    let proxy = Proxy::to(sshd.port());
+    proxy.hold();
+    let connect_timeout = Duration::from_millis(300);
+    let connection = Connection::new(Target { port: proxy.port(), connect_timeout, ..target(&sshd) });
+    let results = tokio::join!(run(&connection, "a"), run(&connection, "b"), run(&connection, "c"));
+    for result in [results.0, results.1, results.2] {
+        let error = result.unwrap_err();
+        assert_eq!((error.sent, error.transient), (Sent::No, true));
+        assert_mentions(&error.message, &["connecting to web1", "no answer within 0.3 s (SSH handshake)"]);
+    }
+    assert_eq!(proxy.accepted(), 1, "a burst shares one attempt");
+    // The pause is at least a second, longer than this call has: it fails with the last error and bothers nobody.
+    let error = connection.exec("d".to_owned(), Duration::from_millis(1)).await.unwrap_err();
+    assert_mentions(&error.message, &["no answer within 0.3 s"]);
+    assert_eq!(proxy.accepted(), 1);
+}
+
+#[tokio::test]
 async fn a_dropped_call_does_not_disturb_the_others() {
     let sshd = Sshd::start();
     let connection = Connection::new(target(&sshd));
