@@ -50,6 +50,11 @@ async fn run(connection: &Connection, command: &str) -> Result<Output, ExecError
     connection.exec(command.to_owned(), LIMIT).await
 }
 
+/// Waits until a command has created a file.
+async fn begins(file: PathBuf) {
+    tokio::task::spawn_blocking(move || eventually("the command begins", || file.exists())).await.unwrap();
+}
+
 /// Runs `echo ok` on a new connection.
 async fn greet(target: Target) -> Result<(), ExecError> {
     let output = run(&Connection::new(target), "echo ok").await?;
@@ -157,10 +162,7 @@ async fn a_server_killed_during_a_command_may_have_run_it() {
     let connection = Connection::new(target(&sshd));
     let call = connection.exec(format!("touch {}; sleep 300", sshd.path("begun").display()), LIMIT);
     let kill = async {
-        let begun = sshd.path("begun");
-        tokio::task::spawn_blocking(move || eventually("the command begins", || begun.exists()))
-            .await
-            .unwrap();
+        begins(sshd.path("begun")).await;
         sshd.stop();
     };
     let (result, ()) = tokio::join!(call, kill);
@@ -203,10 +205,7 @@ async fn a_frozen_peer_costs_no_more_than_the_limit() {
     let call =
         connection.exec(format!("touch {}; sleep 300", sshd.path("begun").display()), Duration::from_secs(2));
     let freeze = async {
-        let begun = sshd.path("begun");
-        tokio::task::spawn_blocking(move || eventually("the command begins", || begun.exists()))
-            .await
-            .unwrap();
+        begins(sshd.path("begun")).await;
         proxy.hold();
     };
     let (result, ()) = tokio::join!(call, freeze);
@@ -251,10 +250,9 @@ async fn a_dropped_call_does_not_disturb_the_others() {
     let abandoned = async {
         let begun = sshd.path("begun");
         let call = connection.exec(format!("touch {}; exec cat /dev/zero", begun.display()), LIMIT);
-        let wait = tokio::task::spawn_blocking(move || eventually("the command begins", || begun.exists()));
         tokio::select! {
             biased;
-            waited = wait => waited.unwrap(),
+            () = begins(begun.clone()) => {}
             _ = call => {}
         }
     };
