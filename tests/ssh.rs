@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jetbackup_remote::ssh::{
@@ -141,10 +142,10 @@ async fn many_calls_share_one_connection() {
     for sessions in [4, 1] {
         let sshd =
             Sshd::with(&Options { config: vec![format!("MaxSessions {sessions}")], ..Options::default() });
-        let connection = std::sync::Arc::new(Connection::new(target(&sshd)));
+        let connection = Arc::new(Connection::new(target(&sshd)));
         let calls: Vec<_> = (0..30)
             .map(|number| {
-                let connection = std::sync::Arc::clone(&connection);
+                let connection = Arc::clone(&connection);
                 tokio::spawn(async move { run(&connection, &format!("echo {number}; sleep 0.01")).await })
             })
             .collect();
@@ -169,14 +170,12 @@ async fn a_server_killed_during_a_command_may_have_run_it() {
     let error = result.unwrap_err();
     assert_eq!((error.sent, error.transient), (Sent::Maybe, true));
     assert_mentions(&error.message, &["web1", "lost"]);
-
     let error = run(&connection, "echo ok").await.unwrap_err();
     assert_eq!((error.sent, error.transient), (Sent::No, true));
     assert_mentions(
         &error.message,
         &["connecting to web1 (127.0.0.1:", "connection refused; is sshd listening on that port?"],
     );
-
     // The first pause is a second; the call waits for its end by itself.
     sshd.resume();
     assert_eq!(run(&connection, "echo ok").await.unwrap().stdout, b"ok\n");
@@ -201,7 +200,6 @@ async fn a_frozen_peer_costs_no_more_than_the_limit() {
     let proxy = Proxy::to(sshd.port());
     let connection = Connection::new(Target { port: proxy.port(), ..target(&sshd) });
     assert_eq!(run(&connection, "echo ok").await.unwrap().exit, 0);
-
     let call =
         connection.exec(format!("touch {}; sleep 300", sshd.path("begun").display()), Duration::from_secs(2));
     let freeze = async {
@@ -212,7 +210,6 @@ async fn a_frozen_peer_costs_no_more_than_the_limit() {
     let error = result.unwrap_err();
     assert_eq!((error.sent, error.transient), (Sent::Maybe, true));
     assert_mentions(&error.message, &["no answer within 2 s"]);
-
     // Still frozen: connecting anew gets nowhere either, and nothing is sent.
     let error = connection.exec("echo ok".to_owned(), Duration::from_millis(300)).await.unwrap_err();
     assert_eq!((error.sent, error.transient), (Sent::No, true));
@@ -287,7 +284,6 @@ async fn the_first_host_key_is_recorded_and_a_changed_one_refused() {
     let known_hosts = fs::read_to_string(sshd.path("known_hosts")).unwrap();
     assert_eq!(known_hosts, format!("[127.0.0.1]:{} {}\n", sshd.port(), sshd.host_key("ed25519")));
     let old = fingerprint(&sshd, "ed25519");
-
     sshd.stop();
     sshd.replace_host_key("ed25519");
     sshd.resume();
