@@ -5,7 +5,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{Channel, Error};
 use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::reader::{self, ReadError};
 use super::session::{Lease, Session};
@@ -13,6 +13,10 @@ use super::{ExecError, Output, Sent};
 
 /// How long queueing a close may take on a connection that is stuck.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long to wait before asking again for a channel that was refused, time after time. sshd frees the slot of a
+/// finished command a moment after it has told us of the end, and a request that overtakes this is refused.
+const REFUSED_MS: [u64; 5] = [20, 40, 80, 160, 320];
 
 /// What a command came to.
 pub(super) enum Outcome {
@@ -104,37 +108,40 @@ async fn open<'a>(session: &'a Lease, bounds: &Bounds<'_>) -> Result<Opened<'a>,
     let unsent = |text: String| ExecError {
         sent: Sent::No,
         transient: true,
-        message: format!("opening a channel on {server}: {text}"),
+        message: format!("opening a channel on {server}: {text}; the command was not sent"),
     };
+    let busy = || Outcome::Failed(unsent(format!("other commands kept all channels busy for {limit} s")));
+    let mut pauses = REFUSED_MS.iter();
+    let mut slot = timeout_at(bounds.deadline, session.slots.acquire()).await.ok().and_then(Result::ok);
     loop {
-        let Ok(Ok(slot)) = timeout_at(bounds.deadline, session.slots.acquire()).await else {
-            let text =
-                format!("other commands kept all channels busy for {limit} s; the command was not sent");
-            return Err(Outcome::Failed(unsent(text)));
-        };
+        let Some(held) = slot.take() else { return Err(busy()) };
         let mut unfinished = Unfinished(Some(session));
         match timeout_at(bounds.deadline, session.handle.channel_open_session()).await {
-            Ok(Ok(channel)) => return Ok((channel, slot, unfinished)),
-            Ok(Err(Error::ChannelOpenFailure(_))) if session.allow_fewer() => {
-                // The server allows fewer than we thought: wait for one of ours to end.
-                slot.forget();
-                unfinished.finished();
-            }
+            Ok(Ok(channel)) => return Ok((channel, held, unfinished)),
             Ok(Err(Error::ChannelOpenFailure(reason))) => {
-                let text = format!(
-                    "the server refused ({reason:?}); all its sessions may be taken (MaxSessions in sshd_config)"
-                );
-                return Err(Outcome::Failed(unsent(text)));
+                if let Some(pause) = pauses.next() {
+                    unfinished.finished();
+                    slot = timeout_at(bounds.deadline, sleep(Duration::from_millis(*pause)))
+                        .await
+                        .ok()
+                        .map(|()| held);
+                } else if session.allow_fewer() {
+                    // The server allows fewer than we thought: wait for one of ours to end.
+                    unfinished.finished();
+                    held.forget();
+                    pauses = REFUSED_MS.iter();
+                    slot =
+                        timeout_at(bounds.deadline, session.slots.acquire()).await.ok().and_then(Result::ok);
+                } else {
+                    let hint = "all its sessions may be taken (MaxSessions in sshd_config)";
+                    return Err(Outcome::Failed(unsent(format!("the server refused ({reason:?}); {hint}"))));
+                }
             }
             Ok(Err(_)) => {
-                let text =
-                    format!("the connection was lost ({}); the command was not sent", session.fate.reason());
-                return Err(Outcome::Stale(unsent(text)));
+                let reason = session.fate.reason();
+                return Err(Outcome::Stale(unsent(format!("the connection was lost ({reason})"))));
             }
-            Err(_) => {
-                let text = format!("no answer within {limit} s; the command was not sent");
-                return Err(Outcome::Failed(unsent(text)));
-            }
+            Err(_) => return Err(Outcome::Failed(unsent(format!("no answer within {limit} s")))),
         }
     }
 }

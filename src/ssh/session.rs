@@ -92,7 +92,8 @@ impl Session {
 
     /// Ends the connection now, politely if the server listens.
     pub(super) async fn disconnect(&self, reason: &str) {
-        self.retire(reason);
+        self.fate.because(reason.to_owned());
+        self.usage().retired = true;
         let goodbye = async {
             if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
                 self.fate.gone().await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -36,6 +36,9 @@ pub struct Options {
     pub forced_command: Option<String>,
     /// Lines for sshd_config, for example `MaxSessions 4`.
     pub config: Vec<String>,
+    /// `NAME=value` for the commands' environment. `HOME` is the server's own directory, so that nobody's shell
+    /// settings interfere.
+    pub environment: Vec<String>,
     /// The host keys' types as `ssh-keygen -t` knows them; only Ed25519 if empty.
     pub host_keys: Vec<&'static str>,
 }
@@ -65,6 +68,12 @@ impl Sshd {
             keygen(&key, kind, "");
             config.push_str(&format!("HostKey {}\n", key.display()));
         }
+        // sshd obeys only the first such line.
+        config.push_str(&format!("SetEnv {}", home(path)));
+        for variable in &options.environment {
+            config.push_str(&format!(" \"{variable}\""));
+        }
+        config.push('\n');
         for line in &options.config {
             config.push_str(line);
             config.push('\n');
@@ -118,14 +127,14 @@ impl Sshd {
 
     /// Kills the server and everything it has started, commands included.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            for process in descendants(child.id()) {
-                kill(process);
-            }
-            // Already gone is as good.
-            let _ = child.kill();
-            child.wait().expect("wait for sshd");
-        }
+        let Some(mut child) = self.child.take() else { return };
+        let below = descendants(child.id());
+        // Already gone is as good.
+        let _ = child.kill();
+        child.wait().expect("wait for sshd");
+        below.into_iter().for_each(kill);
+        // Commands whose connection was lost belong to nobody any more; their environment gives them away.
+        with_variable(&home(self.directory.path())).into_iter().for_each(kill);
     }
 
     /// Starts the server on the same port again.
@@ -149,7 +158,6 @@ impl Sshd {
         });
         self.child = Some(child);
         self.wait_for("Server listening", before + 1);
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("connect to sshd");
     }
 
     /// Everything logged so far.
@@ -206,12 +214,29 @@ fn free_port() -> u16 {
     listener.local_addr().expect("the free port").port()
 }
 
+/// What marks the commands of a server in their environment.
+fn home(directory: &Path) -> String {
+    format!("HOME={}", directory.display())
+}
+
+/// All processes with a variable in their environment, from /proc.
+fn with_variable(variable: &str) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("list /proc").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers
+        .filter(|process| {
+            let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|item| item == variable.as_bytes())
+        })
+        .collect()
+}
+
 fn kill(process: u32) {
     // It may have ended by itself meanwhile.
     let _ = Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status();
 }
 
-/// All processes below one, from /proc. Those a command left in the background have another parent and live on.
+/// All processes below one, from /proc.
 fn descendants(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut at = 0;
