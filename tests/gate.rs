@@ -13,5 +13,7 @@ mod harness;
 mod install;
 #[path = "gate/oracle.rs"]
 mod oracle;
+#[path = "gate/sshd.rs"]
+mod sshd;
 #[path = "gate/surroundings.rs"]
 mod surroundings;

@@ -222,11 +222,6 @@ fn hostile_commands_are_refused_under_dash() {
 
 #[test]
 fn hostile_commands_are_refused_under_bash() {
-    hostile_commands_are_refused_under(Shell::Bash);
-}
-
-#[test]
-fn hostile_commands_are_refused_under_bash_as_sh() {
     hostile_commands_are_refused_under(Shell::BashAsSh);
 }
 

@@ -124,11 +124,11 @@ fn sensible(random: &mut Random) -> String {
     let Function { name, required, optional, .. } = &FUNCTIONS[random.below(FUNCTIONS.len())];
     let mut keys: Vec<&str> = required.to_vec();
     keys.extend(optional.iter().filter(|_| random.chance(40)));
-    if random.chance(5) {
-        keys.push(random.pick(&["_id", "limit", "content", "disabled", "type", "find[type]"]));
-    }
-    if random.chance(5) {
-        keys.pop();
+    match random.below(12) {
+        0 => keys.push(random.pick(&["_id", "limit", "content", "disabled", "type", "find[type]"])),
+        1 => drop(keys.pop()),
+        2 => keys.extend_from_within(..keys.len().min(1)),
+        _ => {}
     }
     for at in (1..keys.len()).rev() {
         keys.swap(at, random.below(at + 1));
