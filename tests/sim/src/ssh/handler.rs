@@ -1,0 +1,166 @@
+//! One connection: who may come in, which channels are open, what is carried out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use russh::server::{Auth, ChannelOpenHandle, Handle, Msg, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
+use tokio::task::JoinSet;
+
+use super::fault::SshSpoil;
+use super::wire::Wire;
+use super::{Shared, SshFault};
+use crate::render::Reply;
+
+pub(super) struct Handler {
+    shared: Arc<Shared>,
+    wire: Wire,
+    channels: HashSet<ChannelId>,
+    /// Commands being answered; they end with the connection.
+    commands: JoinSet<Option<()>>,
+}
+
+impl Handler {
+    pub fn new(shared: Arc<Shared>, wire: Wire) -> Self {
+        {
+            let counts = &mut shared.state().counts;
+            counts.connections += 1;
+            counts.open += 1;
+            counts.most_open = counts.most_open.max(counts.open);
+        }
+        Self { shared, wire, channels: HashSet::new(), commands: JoinSet::new() }
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.shared.state().counts.open -= 1;
+    }
+}
+
+impl russh::server::Handler for Handler {
+    type Error = russh::Error;
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
+        Ok(self.shared.options.banner.clone())
+    }
+
+    async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        let known = self.shared.options.client_key.as_ref().is_none_or(|wanted| wanted.is(key.public_key));
+        let mut state = self.shared.state();
+        if state.refuse_auth || !known {
+            return Ok(Auth::reject());
+        }
+        state.counts.authenticated += 1;
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.channels.len() >= self.shared.options.max_sessions {
+            self.shared.state().counts.channels_refused += 1;
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            return Ok(());
+        }
+        self.shared.state().counts.channels += 1;
+        self.channels.insert(channel.id());
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let command = String::from_utf8_lossy(data).into_owned();
+        let spoil = {
+            let mut state = self.shared.state();
+            state.counts.execs += 1;
+            state.faults.iter_mut().find_map(|fault: &mut SshFault| fault.strikes(&command))
+        };
+        match spoil {
+            Some(SshSpoil::CutBefore) => {
+                self.wire.cut();
+                return Ok(());
+            }
+            Some(SshSpoil::Refuse) => return session.channel_failure(channel),
+            _ => session.channel_success(channel)?,
+        }
+        let reply = {
+            let now = (self.shared.clock)();
+            self.shared.world().exec(now, &command)
+        };
+        while self.commands.try_join_next().is_some() {}
+        self.commands.spawn(answer(session.handle(), channel, reply, spoil, self.wire.clone()));
+        Ok(())
+    }
+}
+
+/// Sends what a command left behind; `None` means that the connection has gone meanwhile.
+async fn answer(
+    to: Handle,
+    channel: ChannelId,
+    reply: Reply,
+    spoil: Option<SshSpoil>,
+    wire: Wire,
+) -> Option<()> {
+    match &spoil {
+        Some(SshSpoil::CutAfter) => {
+            wire.cut();
+            return None;
+        }
+        Some(SshSpoil::Freeze) => {
+            wire.freeze();
+            return None;
+        }
+        Some(SshSpoil::Silence) => return None,
+        Some(SshSpoil::Delay(delay)) => tokio::time::sleep(*delay).await,
+        _ => {}
+    }
+    tokio::time::sleep(reply.delay).await;
+    // The sign of a negative status gets lost on a real system, too.
+    let status = reply.exit.unsigned_abs();
+    if spoil == Some(SshSpoil::StatusFirst) {
+        to.exit_status_request(channel, status).await.ok()?;
+    }
+    if spoil == Some(SshSpoil::CutHalfway) {
+        to.data(channel, reply.stdout[..reply.stdout.len() / 2].to_vec()).await.ok()?;
+        // Unlike a cut of the wire, this is sure to come after the data.
+        let (reason, language) = ("shutting down".to_owned(), String::new());
+        return to.disconnect(Disconnect::ByApplication, reason, language).await.ok();
+    }
+    if !reply.stdout.is_empty() {
+        to.data(channel, reply.stdout).await.ok()?;
+    }
+    if !reply.stderr.is_empty() {
+        to.extended_data(channel, 1, reply.stderr.into_bytes()).await.ok()?;
+    }
+    match spoil {
+        Some(SshSpoil::StatusFirst | SshSpoil::NoExitStatus) => to.eof(channel).await.ok()?,
+        Some(SshSpoil::Killed) => {
+            let (message, language) = (String::new(), String::new());
+            to.exit_signal_request(channel, Sig::TERM, false, message, language).await.ok()?;
+        }
+        Some(SshSpoil::EofFirst) => {
+            to.eof(channel).await.ok()?;
+            to.exit_status_request(channel, status).await.ok()?;
+        }
+        Some(SshSpoil::StaysOpen) => return to.exit_status_request(channel, status).await.ok(),
+        _ => {
+            to.exit_status_request(channel, status).await.ok()?;
+            to.eof(channel).await.ok()?;
+        }
+    }
+    to.close(channel).await.ok()
+}
