@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit::Failure;
-use super::words::print_warning;
+use super::output::print_warning;
 use crate::config::{self, Config, KnownHostsPolicy, Server};
 use crate::jetbackup::Client;
 use crate::logging::{self, Logging};
@@ -141,7 +141,7 @@ fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
         host: server.host.clone(),
         port: server.port,
         user: server.user.clone(),
-        key: ssh::KeyFile { path: server.ssh_key.path.clone(), passphrase },
+        key: ssh::KeyFile { path: server.ssh_key.path.clone(), passphrase: passphrase.map(Into::into) },
         connect_timeout: server.ssh_timeout,
         host_key,
     }));

@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::HistoryArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::table::{Column, Table};
-use super::words::{duration, local_time, outcome, print};
+use super::table::{Cell, Column, Table};
+use super::output::print;
+use super::words;
 use crate::history::{Filter, History};
-use crate::model::RunRecord;
+use crate::model::{InvalidId, RunRecord};
 
 #[derive(Serialize)]
 struct Records {
@@ -20,12 +21,10 @@ struct Records {
 pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> {
     let config = context::load(path)?;
     // The past may hold servers and jobs that are configured no longer: names are taken as they are.
-    let server = args.selection.server.as_deref().map(str::parse).transpose();
-    let job = args.selection.job.as_deref().map(str::parse).transpose();
-    let (server, job) = match (server, job) {
-        (Ok(server), Ok(job)) => (server, job),
-        (Err(error), _) | (_, Err(error)) => return Err(Failure::Unknown(error.to_string())),
-    };
+    let unknown = |error: InvalidId| Failure::Unknown(error.to_string());
+    let names = &args.selection;
+    let server = names.server.as_deref().map(str::parse).transpose().map_err(unknown)?;
+    let job = names.job.as_deref().map(str::parse).transpose().map_err(unknown)?;
     let filter = Filter { server, job, since: None, limit: Some(args.limit) };
     let runs = block_on(async {
         let history = History::read_only(&config.orchestrator.state_dir)?;
@@ -36,7 +35,7 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
     } else if runs.is_empty() {
         print("nothing is on record yet")?;
     } else {
-        print(&table(&runs))?;
+        print(table(&runs).trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -44,21 +43,19 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
 fn table(runs: &[RunRecord]) -> String {
     let mut table = Table::new([
         Column::left("WHEN"),
-        Column::left("SERVER").shrinks(2),
-        Column::left("JOB").shrinks(3),
+        Column::left("JOB").shrinks(2),
         Column::left("RESULT"),
-        Column::right("TOOK"),
-        Column::left("NOTE").shrinks(4),
+        Column::right("TOOK").optional(),
+        Column::left("BECAUSE").shrinks(3).optional(),
     ]);
     for run in runs {
         table.row([
-            local_time(run.started.unwrap_or(run.asked)),
-            run.key.server.to_string(),
-            run.label.clone(),
-            outcome(run),
-            run.duration.map(duration).unwrap_or_default(),
-            run.error.clone().unwrap_or_default(),
+            Cell::from(words::moment(run.started.unwrap_or(run.asked))),
+            Cell::from(words::name(&run.label, &run.key.server)),
+            words::outcome(run.result, run.overrun),
+            Cell::from(run.duration.map(words::duration)),
+            Cell::from(words::because(run)),
         ]);
     }
-    table.to_string()
+    table.for_stdout()
 }

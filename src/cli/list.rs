@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::table::{Column, Table};
-use super::words::{print, print_error};
+use super::table::{Cell, Column, Table};
+use super::words::Tone;
+use super::output::{print, print_error};
 use crate::jetbackup::{ApiError, Job};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::orchestrator;
@@ -37,6 +38,14 @@ impl Standing {
             Self::Missing => "NOT FOUND on the server",
             Self::Unknown => "server not reached",
             Self::NotConfigured => "in no queue",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Queued => Tone::Good,
+            Self::Disabled | Self::NotConfigured => Tone::Warn,
+            Self::Missing | Self::Unknown => Tone::Bad,
         }
     }
 }
@@ -74,7 +83,7 @@ pub(super) fn list(path: &Path, verbose: u8, json: bool) -> Result<Exit, Failure
     if json {
         print(&serde_json::to_string_pretty(&listing)?)?;
     } else {
-        print(&table(&listing))?;
+        print(table(&listing).trim_end())?;
         for (server, error) in &listing.errors {
             print_error(&format!("{server}: {error}"));
         }
@@ -142,11 +151,11 @@ fn table(listing: &Listing) -> String {
     ]);
     for row in &listing.jobs {
         table.row([
-            row.key.server.to_string(),
-            row.key.job.to_string(),
-            row.label.clone(),
-            row.standing.words().to_owned(),
+            Cell::from(row.key.server.as_str()),
+            Cell::from(row.key.job.to_string()),
+            Cell::from(row.label.as_str()),
+            Cell::toned(row.standing.words(), row.standing.tone()),
         ]);
     }
-    table.to_string()
+    table.for_stdout()
 }

@@ -7,6 +7,7 @@ mod context;
 mod exit;
 mod history;
 mod list;
+mod output;
 mod progress;
 mod release;
 mod run;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::exit::{Exit, Failure};
-use crate::model::{GroupId, JobId, ServerName};
+use crate::model::GroupId;
 
 /// Runs the JetBackup 5 jobs of several servers strictly one at a time.
 #[derive(Debug, Parser)]
@@ -165,7 +166,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match perform(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            words::print_error(&failure.to_string());
+            output::print_error(&failure.to_string());
             Exit::CouldNotStart.into()
         }
     }

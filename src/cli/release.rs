@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ReleaseArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::words::{print, print_error};
+use super::output::{print, print_error};
 use crate::control::{self, Found};
 use crate::model::Command;
 

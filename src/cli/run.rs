@@ -1,23 +1,26 @@
 //! `run`: one cycle, watched by a person or a log.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::RunArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::progress::Progress;
-use super::table::{Column, Table};
-use super::words::{duration, print, print_warning};
-use crate::config::Config;
+use super::output::{print, print_warning};
+use super::progress::{self, Live};
+use super::table::{Cell, Column, Table};
+use super::words::{self, duration};
+use crate::config::{self, Config};
 use crate::control::{self, Door, Found};
-use crate::history::{Filter, History};
+use crate::history::{Filter, History, Opened};
 use crate::lock;
-use crate::logging;
-use crate::model::{CycleRecord, Selection};
+use crate::logging::{self, Logging};
+use crate::model::{CycleRecord, Event, Selection};
 use crate::orchestrator::{Orchestrator, SystemClock, plan};
 use crate::state_dir;
 
@@ -26,7 +29,7 @@ pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Fail
     let names = &args.selection;
     let selection = context::selection(&config, names.server.as_deref(), names.job.as_deref())?;
     if args.dry_run {
-        print(&order(&config, &selection))?;
+        print(order(&config, &selection).trim_end())?;
         return Ok(Exit::Done);
     }
     block_on(perform(config, selection, verbose))
@@ -43,64 +46,109 @@ fn order(config: &Config, selection: &Selection) -> String {
     ]);
     for (turn, job) in (1u32..).zip(plan(&config.servers, &config.jobs, selection)) {
         table.row([
-            turn.to_string(),
-            job.key.server.to_string(),
-            job.key.job.to_string(),
-            job.label.clone(),
-            duration(job.timeout.as_secs()),
+            Cell::from(turn.to_string()),
+            Cell::from(job.key.server.as_str()),
+            Cell::from(job.key.job.to_string()),
+            Cell::from(job.label.as_str()),
+            Cell::from(duration(job.timeout.as_secs())),
         ]);
     }
-    table.to_string()
+    table.for_stdout()
 }
 
 async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {
     let orchestrator = &config.orchestrator;
-    let progress = Progress::new();
-    let log = logging::LogFile {
-        path: orchestrator.log_file.clone(),
-        max_bytes: orchestrator.log_max_bytes,
-        backups: orchestrator.log_backup_count,
-    };
-    let logging =
-        logging::init(logging::Options { verbose, quiet: false, file: Some(log), stderr: progress.println_hook() });
+    let screen = Screen::default();
+    let logging = log(orchestrator, verbose, &screen);
     logging.warnings.iter().for_each(|warning| print_warning(warning));
 
     state_dir::ensure(&orchestrator.state_dir)?;
     if let Found::Runner(runner) = control::connect(&orchestrator.control_socket).await? {
         return Err(Failure::Busy(format!(
-            "a run is under way already (pid {}); `jetbackup-remote status` shows it",
+            "a run is under way already (process {}); `jetbackup-remote status` shows it",
             runner.pid()
         )));
     }
     let held = lock::acquire(&orchestrator.state_dir, &orchestrator.lock_file)?;
     held.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let opened = History::open(&orchestrator.state_dir).await;
-    opened.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+    let Opened { history, notices } = History::open(&orchestrator.state_dir).await;
+    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
 
     let servers: Vec<_> = config.servers.iter().collect();
     let lines = context::lines(&config, &servers)?;
     let clients = lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
-    let (machine, handle) =
-        Orchestrator::new(Arc::clone(&config), clients, opened.history.clone(), Arc::new(SystemClock)).await;
+    let clock = Arc::new(SystemClock);
+    let (machine, handle) = Orchestrator::new(Arc::clone(&config), clients, history.clone(), clock).await;
     let door = Door { requests: handle.requests.clone(), snapshot: handle.snapshot.clone() };
     let served = control::serve(&orchestrator.control_socket, control::Runner::Run, door).await;
     // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
-    let _served = served.map_err(|error| tracing::warn!("{error}")).ok();
+    let served = served.map_err(|error| tracing::warn!("{error}")).ok();
 
     let leave = leave_on_signals()?;
-    let view = tokio::spawn(progress.follow(handle.events.subscribe(), handle.snapshot.clone()));
+    let live = Live::new(handle.events.subscribe(), handle.snapshot.clone());
+    screen.show(live.println_hook());
+    let views = [tokio::spawn(live.run()), tokio::spawn(log_events(handle.events.subscribe()))];
     drop(handle);
     let cycle = machine.run(&selection, leave.clone()).await;
-    // The view ends with the events; should it have failed, the summary is still due.
-    if let Err(error) = view.await {
-        tracing::warn!("the progress view failed: {error}");
+    for view in views {
+        // The views end with the events. Should one have failed, the summary is still due.
+        if let Err(error) = view.await {
+            tracing::warn!("a view failed: {error}");
+        }
     }
-    print(&summary(&opened.history, &cycle).await)?;
+    print(&summary(&history, &cycle).await)?;
+    if let Some(served) = served {
+        served.close().await;
+    }
     for line in &lines {
         line.close().await;
     }
     let all_completed = cycle.completed == cycle.total && !leave.is_cancelled();
     Ok(if all_completed { Exit::Done } else { Exit::Incomplete })
+}
+
+/// Where log lines for standard error go: above the bars, once there are some.
+#[derive(Clone, Default)]
+struct Screen(Arc<OnceLock<Arc<dyn Fn(&str) + Send + Sync>>>);
+
+impl Screen {
+    fn show(&self, println: Arc<dyn Fn(&str) + Send + Sync>) {
+        // It is set once, here.
+        let _ = self.0.set(println);
+    }
+
+    fn sink(&self) -> logging::Sink {
+        let (screen, stderr) = (self.clone(), logging::stderr());
+        Arc::new(move |text| match screen.0.get() {
+            Some(println) => println(text.trim_end_matches('\n')),
+            None => stderr(text),
+        })
+    }
+}
+
+fn log(orchestrator: &config::Orchestrator, verbose: u8, screen: &Screen) -> Logging {
+    let file = logging::LogFile {
+        path: orchestrator.log_file.clone(),
+        max_bytes: orchestrator.log_max_bytes,
+        backups: orchestrator.log_backup_count,
+    };
+    // The live view says what happens; the log on standard error is for what goes wrong.
+    logging::init(logging::Options { verbose, quiet: true, file: Some(file), stderr: screen.sink() })
+}
+
+/// Writes what happens into the log.
+async fn log_events(mut events: broadcast::Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                if let Some(sentence) = words::sentence(&event) {
+                    tracing::info!("{sentence}");
+                }
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the log"),
+            Err(RecvError::Closed) => return,
+        }
+    }
 }
 
 /// The first SIGTERM or SIGINT stops dispatching, the second ends the process where it stands.
@@ -128,12 +176,16 @@ fn leave_on_signals() -> Result<CancellationToken, Failure> {
 }
 
 async fn summary(history: &History, cycle: &CycleRecord) -> String {
-    let filter = Filter { since: Some(cycle.started), ..Filter::default() };
-    let mut runs = history.runs(&filter).await.unwrap_or_else(|error| {
+    let mut runs = history.runs(&Filter::default()).await.unwrap_or_else(|error| {
         tracing::warn!("the summary lacks the runs: {error}");
         Vec::new()
     });
     runs.retain(|run| run.cycle == Some(cycle.id));
     runs.reverse();
-    super::progress::summary(cycle, &runs)
+    let mut usual = HashMap::new();
+    for run in &runs {
+        let past = history.past(&run.key).await.unwrap_or_default();
+        usual.insert(run.key.clone(), past.usual);
+    }
+    progress::summary(cycle, &runs, |key| usual.get(key).copied().flatten())
 }

@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::StatusArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::table::{Column, Table};
-use super::words::{ago, duration, job_phase, last_result, print, print_warning, queue_line};
+use super::output::{print, print_warning};
+use super::table::{Cell, Column, Table};
+use super::words::{self, Tone};
 use crate::config::Config;
 use crate::control::{self, Found, Status};
 use crate::history::History;
-use crate::model::view::{JobPhase, JobState, ServerState};
+use crate::model::view::{JobPhase, JobState, QueueState, ServerState};
 use crate::model::{Event, JobFacts, Snapshot, What};
 use crate::orchestrator::survey;
 
@@ -67,7 +68,7 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     if args.json {
         print(&serde_json::to_string_pretty(&Report { runner: pid, status: &status })?)?;
     } else {
-        print(&text(pid, &status))?;
+        print(text(pid, &status).trim_end())?;
     }
     Ok(if unreached { Exit::Incomplete } else { Exit::Done })
 }
@@ -138,48 +139,78 @@ fn merge(runner: Status, seen: Status) -> Status {
 
 fn text(runner: Option<u32>, status: &Status) -> String {
     let mut text = match runner {
-        Some(pid) => format!("{} (runner: pid {pid})\n\n", queue_line(&status.queue)),
-        None => "no runner is at work\n\n".to_owned(),
+        Some(pid) => format!("{} (process {pid})\n", queue(&status.queue)),
+        None => "no run is under way from here\n".to_owned(),
     };
-    let mut servers =
-        Table::new([Column::left("SERVER"), Column::left("ANSWERS"), Column::left("NOTE").shrinks(1)]);
-    for server in &status.servers {
-        let note = match (&server.version, &server.error) {
-            (_, Some(error)) => error.clone(),
-            (Some(version), None) => format!("JetBackup {version}"),
-            (None, None) => String::new(),
-        };
-        let answers = if server.reachable == Some(true) { "yes" } else { "NO" };
-        servers.row([server.server.to_string(), answers.to_owned(), note]);
+    text.push('\n');
+    text.push_str(&servers(&status.servers));
+    text.push('\n');
+    text.push_str(&jobs(&status.jobs));
+    text
+}
+
+fn queue(queue: &QueueState) -> String {
+    let mut text = format!("the queue is {}", words::queue_phase(queue.phase));
+    if let Some(reason) = &queue.reason {
+        text.push_str(&format!(": {}", words::clean(reason)));
     }
-    let mut jobs = Table::new([
-        Column::left("SERVER").shrinks(2),
+    if let Some(cycle) = queue.cycle {
+        text.push_str(&format!(", {} of {} jobs done", cycle.done, cycle.total));
+    }
+    text
+}
+
+fn servers(servers: &[ServerState]) -> String {
+    let mut table =
+        Table::new([Column::left("SERVER"), Column::left("ANSWERS"), Column::left("JETBACKUP").shrinks(1)]);
+    for server in servers {
+        let answers = match server.reachable {
+            Some(true) => Cell::toned("yes", Tone::Good),
+            _ => Cell::toned("NO", Tone::Bad),
+        };
+        table.row([Cell::from(server.server.as_str()), answers, Cell::from(server.version.clone())]);
+        if let Some(error) = &server.error {
+            table.note(error);
+        }
+    }
+    table.for_stdout()
+}
+
+fn jobs(jobs: &[JobState]) -> String {
+    let mut table = Table::new([
         Column::left("JOB").shrinks(3),
         Column::left("NOW").shrinks(1),
         Column::left("LAST"),
         Column::right("TOOK"),
-        Column::left("SUCCESS"),
+        Column::left("LAST SUCCESS"),
     ]);
-    for job in &status.jobs {
-        jobs.row([
-            job.key.server.to_string(),
-            job.label.clone(),
-            job_phase(job),
-            job.last.as_ref().map(last_result).unwrap_or_else(|| "-".into()),
-            job.last.as_ref().and_then(|last| last.duration).map(duration).unwrap_or_default(),
-            job.last_success.map(|at| ago(at, Timestamp::now())).unwrap_or_else(|| "never seen".into()),
+    for job in jobs {
+        let last = job.last.as_ref();
+        table.row([
+            Cell::from(words::name(&job.label, &job.key.server)),
+            Cell::toned(now(job), words::phase_tone(job.phase)),
+            last.map_or_else(Cell::default, |last| words::outcome(Some(last.result), last.overrun)),
+            Cell::from(last.and_then(|last| last.duration).map(words::duration)),
+            Cell::from(job.last_success.map(words::moment)),
         ]);
-    }
-    text.push_str(&servers.to_string());
-    text.push('\n');
-    text.push_str(&jobs.to_string());
-    for job in status.jobs.iter().filter(|job| job.running) {
         if let Some(group) = job.current.as_ref().and_then(|current| current.group) {
-            text.push_str(&format!(
-                "\n{} {}: queue group {group} (stop it: jetbackup-remote stop --server {} {group})",
-                job.key.server, job.label, job.key.server
-            ));
+            table.note(&format!("to stop it: jetbackup-remote stop --server {} {group}", job.key.server));
         }
+    }
+    table.for_stdout()
+}
+
+/// What a job is doing, and how far it is.
+fn now(job: &JobState) -> String {
+    let mut text = words::phase(job.phase).to_owned();
+    if let Some(position) = job.queue_position {
+        text.push_str(&format!(" ({position})"));
+    }
+    if let Some(current) = &job.current {
+        if let Some(progress) = current.progress {
+            text.push_str(&format!(" {progress} %"));
+        }
+        text.push_str(&format!(", {}", words::duration(current.elapsed)));
     }
     text
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::StopArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::words::{print, print_error};
+use super::output::{print, print_error};
 use crate::control::{self, Found};
 use crate::jetbackup::{ApiError, Client, Group};
 use crate::model::{Command, GroupId};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::context::{self, Line, block_on};
 use super::exit::{Exit, Failure};
-use super::words::print;
+use super::output::print;
 use crate::jetbackup::{ApiError, Info};
 use crate::model::JobId;
 

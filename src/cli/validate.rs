@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::exit::Exit;
-use super::words::{print, print_error, print_warning};
+use super::output::{print, print_error, print_warning};
 use crate::config::{self, ConfigError};
 
 pub(super) fn validate(path: &Path) -> Exit {

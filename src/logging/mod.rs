@@ -38,7 +38,7 @@ pub struct Options {
     /// How often `-v` was given. 0: what an administrator wants to know; 1: every step; 2 and more: everything, and
     /// more from the libraries.
     pub verbose: u8,
-    /// Without `-v` only warnings and errors are said: for commands whose output is the answer.
+    /// Without `-v` only warnings and errors go to stderr: for commands whose output says the rest.
     pub quiet: bool,
     /// The log file, if any.
     pub file: Option<LogFile>,
@@ -130,12 +130,14 @@ fn build(options: Options, style: Style) -> (impl Subscriber + Send + Sync, Logg
             )),
         }
     }
-    let stderr = layer(style, options.verbose, ToSink(options.stderr));
+    let stderr = layer(style, options.verbose, ToSink(options.stderr))
+        .with_filter(levels(options.verbose, options.quiet));
     let file = logging
         .file
         .clone()
-        .map(|writer| layer(Style { colour: false, time: true }, options.verbose, ToFile(writer)));
-    (Registry::default().with(levels(options.verbose, options.quiet)).with(stderr).with(file), logging)
+        .map(|writer| layer(Style { colour: false, time: true }, options.verbose, ToFile(writer)))
+        .map(|file| file.with_filter(levels(options.verbose, false)));
+    (Registry::default().with(stderr).with(file), logging)
 }
 
 fn levels(verbose: u8, quiet: bool) -> Targets {

@@ -41,7 +41,12 @@ fn found(object: Option<Value>, what: &str) -> Answer {
     object.map_or_else(|| fail(format!("{what} not found")), data)
 }
 
-pub(crate) fn dispatch(world: &mut World, now: Timestamp, function: &str, params: &Params) -> (Answer, Effect) {
+pub(crate) fn dispatch(
+    world: &mut World,
+    now: Timestamp,
+    function: &str,
+    params: &Params,
+) -> (Answer, Effect) {
     let refused = |message: &str| (fail(message), Effect::Refused);
     let Some(id) = params.get("_id").or(NEEDS_NO_ID.contains(&function).then_some("")) else {
         return if KNOWN.contains(&function) {
@@ -74,7 +79,8 @@ pub(crate) fn dispatch(world: &mut World, now: Timestamp, function: &str, params
     }
 }
 
-const NEEDS_NO_ID: [&str; 5] = ["getInfo", "listBackupJobs", "listQueueGroups", "listLogs", "listDestinations"];
+const NEEDS_NO_ID: [&str; 5] =
+    ["getInfo", "listBackupJobs", "listQueueGroups", "listLogs", "listDestinations"];
 
 /// Functions that want an id.
 const KNOWN: [&str; 9] = [

@@ -129,7 +129,8 @@ impl Fault {
     }
 }
 
-const BANNER: &str = "*** Authorised users only ***\n\nPHP Warning:  Undefined array key \"x\" in api.php on line 7\n";
+const BANNER: &str =
+    "*** Authorised users only ***\n\nPHP Warning:  Undefined array key \"x\" in api.php on line 7\n";
 
 fn put_before(reply: &mut Reply, text: &str) {
     reply.stdout.splice(..0, text.bytes());

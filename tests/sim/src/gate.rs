@@ -36,7 +36,8 @@ enum Values {
 
 impl Values {
     fn allow(self, value: &str) -> bool {
-        let digits = |longest| (1..=longest).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |longest| (1..=longest).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
         match self {
             Self::Id => value.len() == 24 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
             Self::QueueType => digits(3),
@@ -51,7 +52,8 @@ impl Values {
 type Parameter = (&'static str, Values);
 
 const PAGING: [Parameter; 2] = [("limit", Values::Count), ("skip", Values::Count)];
-const SORTING: [Parameter; 2] = [("sort[created]", Values::Direction), ("sort[start_time]", Values::Direction)];
+const SORTING: [Parameter; 2] =
+    [("sort[created]", Values::Direction), ("sort[start_time]", Values::Direction)];
 const ID: Parameter = ("_id", Values::Id);
 const SWITCH: Parameter = ("disabled", Values::Flag);
 const MODIFY: Parameter = ("action", Values::Only("modify"));
@@ -88,9 +90,8 @@ pub(crate) fn parse(line: &str, allow: &[Allow]) -> Option<Command> {
     let (function, parameters) = match words.as_slice() {
         ["echo", "jetbackup-remote-ok"] => return Some(Command::Echo),
         ["jetbackup5api", "-F", function] | ["jetbackup5api", "-F", function, "-O", "json"] => (function, ""),
-        ["jetbackup5api", "-F", function, "-D", data] | ["jetbackup5api", "-F", function, "-D", data, "-O", "json"] => {
-            (function, *data)
-        }
+        ["jetbackup5api", "-F", function, "-D", data]
+        | ["jetbackup5api", "-F", function, "-D", data, "-O", "json"] => (function, *data),
         _ => return None,
     };
     let (required, optional) = grammar(function, allow)?;
@@ -120,6 +121,7 @@ fn unquote(word: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ALL: [Allow; 3] = [Allow::Log, Allow::Destination, Allow::Switch];
     const JOB: &str = "_id=0123456789abcdef01234567";
@@ -163,6 +165,14 @@ mod tests {
             "jetbackup5api -F listQueueGroups -D type=1000".to_owned(),
         ] {
             assert!(!passes(&line), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_the_closed_grammar_passes(line in ".*", tail in "[^a-z]{1,3}") {
+            prop_assert!(line.starts_with("echo ") || !passes(&line));
+            prop_assert!(!passes(&format!("jetbackup5api -F getInfo -O json{tail}")), "{tail:?}");
         }
     }
 

@@ -22,8 +22,11 @@ pub(crate) fn page(name: &str, rows: Vec<Value>, params: &Params) -> Value {
     }
     let total = rows.len();
     let number = |key| params.get(key).and_then(|value| value.parse::<usize>().ok());
-    let rows: Vec<_> =
-        rows.into_iter().skip(number("skip").unwrap_or(0)).take(number("limit").unwrap_or(DEFAULT_LIMIT)).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .skip(number("skip").unwrap_or(0))
+        .take(number("limit").unwrap_or(DEFAULT_LIMIT))
+        .collect();
     json!({name: rows, "total": total})
 }
 
@@ -73,7 +76,8 @@ mod tests {
     #[test]
     fn a_page_has_a_hundred_rows_in_no_particular_order() {
         let page = ask("");
-        let numbers: Vec<_> = page["rows"].as_array().unwrap().iter().map(|row| row["n"].as_i64().unwrap()).collect();
+        let numbers: Vec<_> =
+            page["rows"].as_array().unwrap().iter().map(|row| row["n"].as_i64().unwrap()).collect();
         assert_eq!(numbers.len(), 100);
         assert_eq!(page["total"], 250);
         assert!(!numbers.is_sorted());

@@ -44,7 +44,8 @@ impl World {
             })
             .map(|(at, _)| *at)
             .min();
-        let names = |id: &String| self.destinations.iter().find(|dest| dest.id == *id).map(|dest| dest.name.clone());
+        let names =
+            |id: &String| self.destinations.iter().find(|dest| dest.id == *id).map(|dest| dest.name.clone());
         json!({
             "_id": job.id,
             "name": job.name,

@@ -83,6 +83,7 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn values_and_keys_are_percent_decoded() {
@@ -91,6 +92,16 @@ mod tests {
         assert_eq!(params.get("name"), Some("a b+c d"));
         assert_eq!(params.map("find").collect::<Vec<_>>(), [("info.ID", "%zz%4")]);
         assert_eq!(params.get("flag"), Some(""));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_encoded_comes_back(value in ".*", noise in ".*") {
+            let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let params = Params::parse(&format!("a=1&v={encoded}"));
+            prop_assert_eq!(params.get("v"), Some(value.as_str()));
+            Params::parse(&noise);
+        }
     }
 
     #[test]

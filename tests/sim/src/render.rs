@@ -133,7 +133,9 @@ fn in_dialect(value: Value, dialect: Dialect) -> Value {
 fn plain(value: &Value, depth: usize, out: &mut String) {
     let fields: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(key, item)| (key.clone(), item)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
         _ => return,
     };
     for (key, item) in fields {

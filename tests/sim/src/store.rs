@@ -71,7 +71,9 @@ impl Store {
         let failed = |source| StoreError { doing: "installing", path: target.clone(), source };
         let program = executable().map_err(|error| failed(io::Error::new(io::ErrorKind::NotFound, error)))?;
         // Other file systems want a copy; a symbolic link would lead the program back to where it was built.
-        fs::hard_link(&program, &target).or_else(|_| fs::copy(&program, &target).map(drop)).map_err(failed)?;
+        fs::hard_link(&program, &target)
+            .or_else(|_| fs::copy(&program, &target).map(drop))
+            .map_err(failed)?;
         Self::create(dir, world)
     }
 

@@ -13,6 +13,7 @@ use crate::world::World;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
     Start { job: String, origin: Origin },
+    Rerun { job: String },
     SetDisabled { id: String, disabled: bool },
     ClearQueue,
     Crash,
@@ -51,6 +52,7 @@ impl World {
                 // A scheduler that is refused just tries again another day.
                 let _refused = self.trigger(at, &job, origin);
             }
+            Event::Rerun { job } => self.reopen(at, &job),
             Event::SetDisabled { id, disabled } => {
                 self.set_disabled(&id, disabled);
             }
@@ -66,6 +68,20 @@ impl World {
                 self.groups.iter_mut().for_each(|group| group.restart(at));
             }
         }
+    }
+
+    /// Reopens the latest finished group of `id`: the same id and time of creation, pending again.
+    fn reopen(&mut self, at: Timestamp, id: &str) {
+        let own = |group: &Group| group.kind == 1 && group.subject.0 == id && group.finished(at);
+        let Some(old) = self.groups.iter().rposition(own) else { return };
+        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
+        let (name, managed, script) = (job.name.clone(), job.managed, job.next_script());
+        let mut group = self.new_group(1, (id.to_owned(), name), script, Origin::Person, at);
+        group.managed = managed;
+        let old = &mut self.groups[old];
+        old.hidden_at = Some(at);
+        (group.id, group.created) = (old.id.clone(), old.created);
+        self.groups.push(group);
     }
 
     fn crash_now(&mut self, at: Timestamp) {

@@ -127,6 +127,12 @@ impl World {
         self.timeline.push((at, Event::Start { job: job.to_owned(), origin: Origin::Person }));
     }
 
+    /// A person has the failed items of `job`'s latest finished group run again at this time. JetBackup reopens that
+    /// group: its id and its `created` are old, its status is 1 again.
+    pub fn rerun_by_person(&mut self, job: &str, at: Timestamp) {
+        self.timeline.push((at, Event::Rerun { job: job.to_owned() }));
+    }
+
     /// Somebody enables or disables a job or destination at this time.
     pub fn set_disabled_at(&mut self, id: &str, disabled: bool, at: Timestamp) {
         self.timeline.push((at, Event::SetDisabled { id: id.to_owned(), disabled }));
@@ -255,9 +261,10 @@ impl World {
     /// The next id, in the form MongoDB gives them: seconds, then machine, then a counter.
     pub(crate) fn new_id(&mut self, created: Timestamp) -> String {
         self.counter += 1;
-        let machine = self.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let machine = self
+            .name
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         format!("{:08x}{machine:08x}{:08x}", created.as_second().unsigned_abs() & 0xffff_ffff, self.counter)
     }
 }

@@ -9,7 +9,7 @@ pub enum SshSpoil {
     CutBefore,
     /// The command is carried out, then the connection is cut without an answer.
     CutAfter,
-    /// The command is carried out; after half of its output the connection is cut.
+    /// The command is carried out; after half of its output the server disconnects.
     CutHalfway,
     /// The request is refused; nothing is carried out.
     Refuse,

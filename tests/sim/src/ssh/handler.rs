@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use russh::server::{Auth, ChannelOpenHandle, Handle, Msg, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelOpenFailure, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
 use tokio::task::JoinSet;
 
 use super::fault::SshSpoil;
@@ -136,10 +136,9 @@ async fn answer(
     }
     if spoil == Some(SshSpoil::CutHalfway) {
         to.data(channel, reply.stdout[..reply.stdout.len() / 2].to_vec()).await.ok()?;
-        // Messages are dealt with in order: once the flush has been answered for, the data is on its way.
-        tokio::task::yield_now().await;
-        wire.cut();
-        return None;
+        // Unlike a cut of the wire, this is sure to come after the data.
+        let (reason, language) = ("shutting down".to_owned(), String::new());
+        return to.disconnect(Disconnect::ByApplication, reason, language).await.ok();
     }
     if !reply.stdout.is_empty() {
         to.data(channel, reply.stdout).await.ok()?;
