@@ -1,0 +1,5 @@
+//! The command line.
+
+pub mod progress;
+pub mod table;
+pub mod words;

@@ -1,0 +1,134 @@
+//! Events as sentences, for the terminal and the log.
+
+use super::{Tone, because, clean, duration, name, result, result_tone};
+use crate::model::{AfterTimeout, CycleRecord, Event, JobKey, JobResult, Origin, RunRecord, What};
+
+/// What happened, in a line without its time; `None` where it is nobody's news.
+///
+/// Jobs that have no run yet are named by their ids; see [`sentence_with`].
+#[must_use]
+pub fn sentence(event: &Event) -> Option<String> {
+    sentence_with(event, &|_| None)
+}
+
+/// As [`sentence`], with a way to find the label of a job that has no run yet.
+#[must_use]
+pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -> Option<String> {
+    let called = |key: &JobKey| match label(key) {
+        Some(label) => name(&label, &key.server),
+        None => key.to_string(),
+    };
+    let said = match &event.what {
+        What::CycleStarted { jobs, .. } => format!("Cycle started: {}", count(jobs.len(), "job", "jobs")),
+        What::JobQueued { job } => format!("Queued: {}", called(job)),
+        What::JobStarting(run) => format!("Starting: {}", of(run)),
+        What::JobStarted(run) => match run.origin {
+            Origin::Triggered => format!("Running: {}", of(run)),
+            Origin::Adopted => format!("Running: {}, not started from here; it is waited for", of(run)),
+        },
+        What::Progress { .. } => return None,
+        What::RunNoted(run) => noted(run)?,
+        What::JobTimeout { run, elapsed, next } => format!(
+            "Beyond its limit: {}, running for {} (limit {}); {}",
+            of(run),
+            duration(*elapsed),
+            duration(run.limit),
+            after(*next)
+        ),
+        What::JobFinished { run, recovered } => finished(run, *recovered),
+        What::JobSkipped(run) => told(format!("Skipped: {}", of(run)), &because(run)),
+        What::Released(run) => format!("Released: {}; it stays watched", of(run)),
+        What::Waiting { reason: Some(reason) } => format!("Waiting: {reason}"),
+        What::Waiting { reason: None } => "No longer waiting".to_owned(),
+        What::ServerUnreachable { server, error } => told(format!("Not reachable: {server}"), error),
+        What::ServerReachable { server, version: Some(version) } => {
+            format!("Reachable: {server}, JetBackup {version}")
+        }
+        What::ServerReachable { server, version: None } => format!("Reachable: {server}"),
+        What::Stopping => "Stopping: nothing more is started, the running backup goes on".to_owned(),
+        What::Alert { job: Some(job), text } => format!("Attention: {}: {text}", called(job)),
+        What::Alert { job: None, text } => format!("Attention: {text}"),
+        What::CycleFinished(cycle) => over(cycle),
+    };
+    Some(clean(&said))
+}
+
+/// The colour of an event's sentence.
+#[must_use]
+pub fn tone(event: &Event) -> Tone {
+    match &event.what {
+        What::JobFinished { run, .. } => match run.result {
+            Some(JobResult::Completed) if run.overrun => Tone::Warn,
+            Some(result) => result_tone(result),
+            None => Tone::Warn,
+        },
+        What::JobTimeout { .. } | What::JobSkipped(_) | What::Stopping => Tone::Warn,
+        What::ServerUnreachable { .. } | What::Alert { .. } => Tone::Bad,
+        What::CycleFinished(cycle) if cycle.problems == 0 => Tone::Good,
+        What::CycleFinished(_) => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+/// A cycle in a line: how long it took and how it went.
+pub(crate) fn over(cycle: &CycleRecord) -> String {
+    let took = cycle.duration.map(|took| format!(" after {}", duration(took))).unwrap_or_default();
+    let problems = match cycle.problems {
+        0 => String::new(),
+        problems => format!(", {}", count(problems as usize, "problem", "problems")),
+    };
+    let left = match cycle.total.saturating_sub(cycle.done) {
+        0 => String::new(),
+        left => format!(", {left} not reached"),
+    };
+    let (completed, total) = (cycle.completed, count(cycle.total as usize, "job", "jobs"));
+    format!("Cycle finished{took}: {completed} of {total} completed{problems}{left}")
+}
+
+fn of(run: &RunRecord) -> String {
+    name(&run.label, &run.key.server)
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn told(what: String, more: &str) -> String {
+    if more.is_empty() { what } else { format!("{what}: {more}") }
+}
+
+fn noted(run: &RunRecord) -> Option<String> {
+    let believed = run.result.map(|found| result(found).to_owned());
+    let parts = [believed, Some(because(run)).filter(|because| !because.is_empty())];
+    let parts = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    (!parts.is_empty()).then(|| format!("About {}: {parts}", of(run)))
+}
+
+fn finished(run: &RunRecord, recovered: bool) -> String {
+    let what = match run.result {
+        Some(JobResult::Unknown) | None => "Ended, nothing tells how",
+        Some(JobResult::Completed) => "Completed",
+        Some(JobResult::Partial) => "Partly completed",
+        Some(JobResult::Failed) => "Failed",
+        Some(JobResult::Aborted) => "Aborted",
+        Some(JobResult::NeverFinished) => "Never finished",
+        Some(JobResult::DidNotStart) => "Did not start",
+        Some(JobResult::LostContact) => "Contact lost",
+        Some(JobResult::Skipped) => "Skipped",
+    };
+    let took = run.duration.map(|took| format!(" after {}", duration(took))).unwrap_or_default();
+    let late = if run.overrun { ", beyond its limit" } else { "" };
+    let again = if recovered { ", it had failed the last time" } else { "" };
+    told(format!("{what}: {}{took}{late}{again}", of(run)), &because(run))
+}
+
+fn after(next: AfterTimeout) -> &'static str {
+    match next {
+        AfterTimeout::GoesOn => "the queue goes on beside it",
+        AfterTimeout::WaitsForOverruns => "the queue waits, no more runs may be beyond their limit",
+        AfterTimeout::WaitsForRelease => "the queue waits for its end or for `release`",
+    }
+}
+
+#[cfg(test)]
+mod tests;
