@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`model`] (the words), then [`orchestrator`] (who may write), then the rooms at the rim.
 
+pub mod cli;
 pub mod control;
 pub mod model;
 pub mod ssh;

@@ -1,0 +1,178 @@
+//! What a person sees of a run while it goes on, and at its end: bars on a terminal, else a line an event.
+//!
+//! This is a view: it follows the events and the snapshot, never holds up the queue, and knows no other view.
+
+mod bars;
+mod lines;
+mod summary;
+
+pub use summary::summary;
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::words::{self, Paint, instant_in};
+use crate::model::{Event, JobKey, RunId, Snapshot, What};
+use bars::Bars;
+use lines::Details;
+
+/// How often the bars show a second gone by.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// How often a run's progress is worth a line where there are no bars.
+const PROGRESS_LINE: Duration = Duration::from_secs(5 * 60);
+
+/// The live view of a run.
+pub struct Live {
+    events: broadcast::Receiver<Event>,
+    snapshot: watch::Receiver<Snapshot>,
+    screen: Screen,
+    look: Look,
+    /// What people call the runs under way: progress names them by number.
+    names: HashMap<RunId, String>,
+}
+
+enum Screen {
+    Bars(Bars),
+    Lines {
+        out: Box<dyn Write + Send>,
+        /// When each run's progress was last told.
+        told: HashMap<RunId, Instant>,
+    },
+}
+
+/// How things look where they are shown.
+struct Look {
+    paint: Paint,
+    zone: TimeZone,
+}
+
+impl Live {
+    /// A view on standard output: bars if it is a terminal that can show them, else lines.
+    #[must_use]
+    pub fn new(events: broadcast::Receiver<Event>, snapshot: watch::Receiver<Snapshot>) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let screen = if std::io::stdout().is_terminal() && !dumb {
+            Screen::Bars(Bars::on_stdout())
+        } else {
+            Screen::lines(Box::new(std::io::stdout()))
+        };
+        let look = Look { paint: Paint::stdout(), zone: TimeZone::system() };
+        Self { events, snapshot, screen, look, names: HashMap::new() }
+    }
+
+    /// A way to print a line, say of the log, that breaks no bars. It goes to standard error, but onto the screen
+    /// above the bars where both are the same terminal. Good for as long as it is kept, also after the view's end.
+    #[must_use]
+    pub fn println_hook(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
+        match &self.screen {
+            Screen::Bars(bars) if std::io::stderr().is_terminal() => bars.println_hook(),
+            // A closed standard error is no reason to end a night's backups.
+            _ => Arc::new(|line| drop(writeln!(std::io::stderr(), "{line}"))),
+        }
+    }
+
+    /// Shows the run until no more events can come. Events that came too fast to be shown are passed over.
+    pub async fn run(mut self) {
+        let mut redraw = interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let has_bars = matches!(self.screen, Screen::Bars(_));
+        let mut snapshots = true;
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Ok(event) => self.event(&event),
+                    // The snapshot still tells how things stand.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                changed = self.snapshot.changed(), if has_bars && snapshots => snapshots = changed.is_ok(),
+                _ = redraw.tick(), if has_bars => {}
+            }
+            if let Screen::Bars(bars) = &mut self.screen {
+                let snapshot = self.snapshot.borrow_and_update().clone();
+                bars.draw(&snapshot);
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if let Some(run) = event.run() {
+            self.names.insert(run.id, words::name(&run.label, &run.key.server));
+        }
+        let line = match &event.what {
+            What::Progress { run, progress } => self.progress_is_due(*run).then(|| {
+                let name = self.names.get(run)?;
+                Some(format!("{name}: {}", Details::of(progress).text(", ")))
+            }),
+            _ if matches!(self.screen, Screen::Bars(_)) && shown_by_bars(event) => None,
+            _ => Some(words::sentence_with(event, &|key| self.label(key))),
+        };
+        if let Some(line) = line.flatten() {
+            self.println(event, &line);
+        }
+        if let What::JobFinished { run, .. } | What::JobSkipped(run) = &event.what {
+            self.names.remove(&run.id);
+            if let Screen::Lines { told, .. } = &mut self.screen {
+                told.remove(&run.id);
+            }
+        }
+    }
+
+    /// Whether it is time for a line about a run's progress. The first one comes a while after the run was seen.
+    fn progress_is_due(&mut self, run: RunId) -> bool {
+        let Screen::Lines { told, .. } = &mut self.screen else { return false };
+        let now = Instant::now();
+        let last = told.entry(run).or_insert(now);
+        let due = now.duration_since(*last) >= PROGRESS_LINE;
+        if due {
+            *last = now;
+        }
+        due
+    }
+
+    fn label(&self, key: &JobKey) -> Option<String> {
+        self.snapshot.borrow().jobs().into_iter().find(|job| job.key == *key).map(|job| job.label)
+    }
+
+    fn println(&mut self, event: &Event, line: &str) {
+        let Look { paint, zone } = &self.look;
+        let at = paint.tone(words::Tone::Quiet, &instant_in(event.at, zone));
+        let line = format!("{at}  {}", paint.tone(words::tone(event), line));
+        match &mut self.screen {
+            Screen::Bars(bars) => bars.println(&line),
+            // Nobody listening any more is no reason to end a night's backups.
+            Screen::Lines { out, .. } => drop(writeln!(out, "{line}").and_then(|()| out.flush())),
+        }
+    }
+}
+
+impl Screen {
+    fn lines(out: Box<dyn Write + Send>) -> Self {
+        Self::Lines { out, told: HashMap::new() }
+    }
+}
+
+/// What the bars, or the [`summary`] below them, show anyway, and better.
+fn shown_by_bars(event: &Event) -> bool {
+    matches!(
+        event.what,
+        What::CycleStarted { .. }
+            | What::JobQueued { .. }
+            | What::JobStarting(_)
+            | What::JobStarted(_)
+            | What::Waiting { .. }
+            | What::ServerReachable { .. }
+            | What::CycleFinished(_)
+    )
+}
+
+#[cfg(test)]
+mod tests;
