@@ -125,9 +125,11 @@ pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, F
 
 fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
     let host_key = match &server.host_key {
-        Some(pinned) => ssh::HostKeyPolicy::Pinned(pinned.parse().map_err(|error| {
-            Failure::Secret(format!("servers.{}.host_key: {error}", server.name))
-        })?),
+        Some(pinned) => ssh::HostKeyPolicy::Pinned(
+            pinned
+                .parse()
+                .map_err(|error| Failure::Secret(format!("servers.{}.host_key: {error}", server.name)))?,
+        ),
         None => ssh::HostKeyPolicy::KnownHosts {
             file: config.orchestrator.state_dir.join("known_hosts"),
             accept_new: config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew,

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::HistoryArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::table::{Cell, Column, Table};
 use super::output::print;
+use super::table::{Cell, Column, Table};
 use super::words;
 use crate::history::{Filter, History};
 use crate::model::{InvalidId, RunRecord};
@@ -49,10 +49,11 @@ fn table(runs: &[RunRecord]) -> String {
         Column::left("BECAUSE").shrinks(3).optional(),
     ]);
     for run in runs {
+        let (outcome, tone) = words::outcome(run.result, run.overrun);
         table.row([
             Cell::from(words::moment(run.started.unwrap_or(run.asked))),
             Cell::from(words::name(&run.label, &run.key.server)),
-            words::outcome(run.result, run.overrun),
+            Cell::toned(outcome, tone),
             Cell::from(run.duration.map(words::duration)),
             Cell::from(words::because(run)),
         ]);

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
+use super::output::{print, print_error};
 use super::table::{Cell, Column, Table};
 use super::words::Tone;
-use super::output::{print, print_error};
 use crate::jetbackup::{ApiError, Job};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::orchestrator;

@@ -168,7 +168,9 @@ fn leave_on_signals() -> Result<CancellationToken, Failure> {
                 // The only place that ends the process from inside: waiting longer is what the person refuses.
                 std::process::exit(2);
             }
-            tracing::warn!("told to end: nothing more is started, what runs is left alone and stays on record");
+            tracing::warn!(
+                "told to end: nothing more is started, what runs is left alone and stays on record"
+            );
             token.cancel();
         }
     });

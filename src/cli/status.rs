@@ -42,9 +42,7 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let (runner, mut status) = block_on(async {
         let runner = ask_runner(&config).await;
         let mut snapshot = Snapshot::new(&names(&config), facts(&config).await);
-        for (line, answer) in
-            context::ask_all(&lines, |client| async move { client.look().await }).await
-        {
+        for (line, answer) in context::ask_all(&lines, |client| async move { client.look().await }).await {
             let now = Timestamp::now();
             let events = match answer {
                 Ok(view) => survey(&config, &line.name, &view, now),
@@ -189,7 +187,10 @@ fn jobs(jobs: &[JobState]) -> String {
         table.row([
             Cell::from(words::name(&job.label, &job.key.server)),
             Cell::toned(now(job), words::phase_tone(job.phase)),
-            last.map_or_else(Cell::default, |last| words::outcome(Some(last.result), last.overrun)),
+            last.map_or_else(Cell::default, |last| {
+                let (outcome, tone) = words::outcome(Some(last.result), last.overrun);
+                Cell::toned(outcome, tone)
+            }),
             Cell::from(last.and_then(|last| last.duration).map(words::duration)),
             Cell::from(job.last_success.map(words::moment)),
         ]);

@@ -28,11 +28,7 @@ pub(super) fn stop(path: &Path, verbose: u8, args: &StopArgs) -> Result<Exit, Fa
     })
 }
 
-async fn stop_on(
-    client: &Client,
-    config: &crate::config::Config,
-    args: &StopArgs,
-) -> Result<Exit, Failure> {
+async fn stop_on(client: &Client, config: &crate::config::Config, args: &StopArgs) -> Result<Exit, Failure> {
     match find(client, args.group).await {
         Ok(Some(group)) if group.status.is_finished() => {
             print_error(&format!("queue group {} on {} has ended already", args.group, args.server));

@@ -160,7 +160,7 @@ impl Screen {
     }
 }
 
-/// What the bars show anyway, and better.
+/// What the bars, or the [`summary`] below them, show anyway, and better.
 fn shown_by_bars(event: &Event) -> bool {
     matches!(
         event.what,
@@ -170,6 +170,7 @@ fn shown_by_bars(event: &Event) -> bool {
             | What::JobStarted(_)
             | What::Waiting { .. }
             | What::ServerReachable { .. }
+            | What::CycleFinished(_)
     )
 }
 
