@@ -153,10 +153,7 @@ fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
 }
 
 /// Asks all servers at once; the answers come in the order of the servers.
-pub(super) async fn ask_all<'a, T, F>(
-    lines: &'a [Line],
-    question: impl Fn(Arc<Client>) -> F,
-) -> Vec<(&'a Line, T)>
+pub(super) async fn ask_all<T, F>(lines: &[Line], question: impl Fn(Arc<Client>) -> F) -> Vec<(&Line, T)>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,

@@ -109,10 +109,10 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
 
 /// Where log lines for standard error go: above the bars, once there are some.
 #[derive(Clone, Default)]
-struct Screen(Arc<OnceLock<Arc<dyn Fn(&str) + Send + Sync>>>);
+struct Screen(Arc<OnceLock<logging::Sink>>);
 
 impl Screen {
-    fn show(&self, println: Arc<dyn Fn(&str) + Send + Sync>) {
+    fn show(&self, println: logging::Sink) {
         // It is set once, here.
         let _ = self.0.set(println);
     }

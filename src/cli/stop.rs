@@ -44,10 +44,10 @@ async fn stop_on(client: &Client, config: &crate::config::Config, args: &StopArg
         }
         Err(error) => return Ok(failed(&error)),
     }
-    if !through_runner(config, args).await? {
-        if let Err(error) = client.stop(args.group).await {
-            return Ok(failed(&error));
-        }
+    if !through_runner(config, args).await?
+        && let Err(error) = client.stop(args.group).await
+    {
+        return Ok(failed(&error));
     }
     print(&format!("{} was asked to stop queue group {}; waiting for it to end", args.server, args.group))?;
     let asked = tokio::time::Instant::now();

@@ -51,7 +51,7 @@ fn report(line: &Line, checked: &Checked, managed: &[JobId]) -> Result<bool, Fai
             Ok(text) => ("ok", text),
             Err(text) => ("FAILED", text),
         };
-        print(&format!("{:<16} {what:<10} {mark:<6} {text}", line.name).trim_end().to_owned())?;
+        print(format!("{:<16} {what:<10} {mark:<6} {text}", line.name).trim_end())?;
         Ok(())
     };
     match &checked.hello {

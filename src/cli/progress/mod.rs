@@ -160,7 +160,7 @@ impl Screen {
     }
 }
 
-/// What the bars, or the [`summary`] below them, show anyway, and better.
+/// What the bars, or the [`summary()`] below them, show anyway, and better.
 fn shown_by_bars(event: &Event) -> bool {
     matches!(
         event.what,

@@ -43,16 +43,11 @@ pub fn moment(at: Timestamp) -> String {
     moment_in(at, &TimeZone::system())
 }
 
-/// As [`moment`], to the second, for lines that come one after the other: `2026-03-01 02:15:07`.
-#[must_use]
-pub fn instant(at: Timestamp) -> String {
-    instant_in(at, &TimeZone::system())
-}
-
 pub(crate) fn moment_in(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// As [`moment`], to the second, for lines that come one after the other: `2026-03-01 02:15:07`.
 pub(crate) fn instant_in(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
