@@ -12,6 +12,7 @@ use crate::jetbackup::Client;
 use crate::logging::{self, Logging};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::ssh;
+use crate::state_dir;
 
 /// Reads the configuration; its warnings go to standard error.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
@@ -120,6 +121,10 @@ impl Line {
 
 /// The lines to these servers. Nothing is connected until the first call.
 pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, Failure> {
+    // The first meeting with a server is written down there, whichever command it happens in.
+    if servers.iter().any(|server| server.host_key.is_none()) {
+        state_dir::ensure(&config.orchestrator.state_dir)?;
+    }
     servers.iter().map(|server| line(config, server)).collect()
 }
 

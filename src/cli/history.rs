@@ -42,11 +42,11 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
 
 fn table(runs: &[RunRecord]) -> String {
     let mut table = Table::new([
-        Column::left("WHEN"),
-        Column::left("JOB").shrinks(2),
-        Column::left("RESULT"),
-        Column::right("TOOK").optional(),
-        Column::left("BECAUSE").shrinks(3).optional(),
+        Column::left("When"),
+        Column::left("Job").shrinks(2),
+        Column::left("Result"),
+        Column::right("Took").optional(),
+        Column::left("Because").shrinks(3).optional(),
     ]);
     for run in runs {
         let (outcome, tone) = words::outcome(run.result, run.overrun);

@@ -38,11 +38,11 @@ pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Fail
 /// The queue as it would be.
 fn order(config: &Config, selection: &Selection) -> String {
     let mut table = Table::new([
-        Column::right("TURN"),
-        Column::left("SERVER").shrinks(2),
-        Column::left("JOB ID"),
-        Column::left("LABEL").shrinks(1),
-        Column::right("LIMIT"),
+        Column::right("Turn"),
+        Column::left("Server").shrinks(2),
+        Column::left("Job id"),
+        Column::left("Label").shrinks(1),
+        Column::right("Limit"),
     ]);
     for (turn, job) in (1u32..).zip(plan(&config.servers, &config.jobs, selection)) {
         table.row([

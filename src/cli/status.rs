@@ -160,7 +160,7 @@ fn queue(queue: &QueueState) -> String {
 
 fn servers(servers: &[ServerState]) -> String {
     let mut table =
-        Table::new([Column::left("SERVER"), Column::left("ANSWERS"), Column::left("JETBACKUP").shrinks(1)]);
+        Table::new([Column::left("Server"), Column::left("Answers"), Column::left("JetBackup").shrinks(1)]);
     for server in servers {
         let answers = match server.reachable {
             Some(true) => Cell::toned("yes", Tone::Good),
@@ -176,11 +176,11 @@ fn servers(servers: &[ServerState]) -> String {
 
 fn jobs(jobs: &[JobState]) -> String {
     let mut table = Table::new([
-        Column::left("JOB").shrinks(3),
-        Column::left("NOW").shrinks(1),
-        Column::left("LAST"),
-        Column::right("TOOK"),
-        Column::left("LAST SUCCESS"),
+        Column::left("Job").shrinks(3),
+        Column::left("Now").shrinks(1),
+        Column::left("Last"),
+        Column::right("Took"),
+        Column::left("Last success"),
     ]);
     for job in jobs {
         let last = job.last.as_ref();

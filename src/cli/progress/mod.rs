@@ -112,6 +112,8 @@ impl Live {
                 let name = self.names.get(run)?;
                 Some(format!("{name}: {}", Details::of(progress).text(", ")))
             }),
+            // The summary says it at once, and more.
+            What::CycleFinished(_) => None,
             _ if matches!(self.screen, Screen::Bars(_)) && shown_by_bars(event) => None,
             _ => Some(words::sentence_with(event, &|key| self.label(key))),
         };
@@ -160,7 +162,7 @@ impl Screen {
     }
 }
 
-/// What the bars, or the [`summary()`] below them, show anyway, and better.
+/// What the bars show anyway, and better.
 fn shown_by_bars(event: &Event) -> bool {
     matches!(
         event.what,
@@ -170,7 +172,6 @@ fn shown_by_bars(event: &Event) -> bool {
             | What::JobStarted(_)
             | What::Waiting { .. }
             | What::ServerReachable { .. }
-            | What::CycleFinished(_)
     )
 }
 
