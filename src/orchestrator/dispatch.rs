@@ -1,17 +1,16 @@
 //! A job's turn: look everywhere, commit the intent, send the trigger once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cycle::Orchestrator;
 use super::lane::Lane;
+use super::look::{Views, look_everywhere};
 use super::run::Run;
 use super::sight::{says_running, strangers};
-use crate::jetbackup::{ApiError, Client, Group, Trigger, View};
+use crate::jetbackup::{ApiError, Group, Trigger, View};
 use crate::model::{JobKey, JobResult, Origin, Reason, ServerName, What};
 
 /// How often a server is tried before its job's turn passes.
@@ -22,21 +21,15 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// and the word outlives its run by up to 30.
 const FLAG_BELIEVED: Duration = Duration::from_secs(60);
 
-type Views = HashMap<ServerName, Result<View, ApiError>>;
-
 impl Orchestrator {
     /// Gives the first job of the queue its turn, if the lane is still free after a look at every server.
     pub(super) async fn dispatch(&mut self) {
         self.not_before = None;
-        let leave = self.leave.clone();
-        let views = tokio::select! {
-            views = self.ask_everyone() => views,
-            () = leave.cancelled() => return,
-        };
+        let Some(views) = self.look().await else { return };
         self.take_in(&views).await;
         // What was asked meanwhile comes before the trigger: a stop that arrived during the look means this job too.
         self.obey_all().await;
-        if self.lane() != Lane::Free || leave.is_cancelled() {
+        if self.lane() != Lane::Free || self.leave.is_cancelled() {
             return;
         }
         let Some(key) = self.queue.first().cloned() else { return };
@@ -60,23 +53,24 @@ impl Orchestrator {
         }
     }
 
-    /// Asks all servers at once, whatever the selection.
-    async fn ask_everyone(&self) -> Views {
-        let mut looks = JoinSet::new();
-        for station in &self.stations {
-            let (name, client) = (station.name.clone(), Arc::clone(&station.client));
-            looks.spawn(async move { (name, look_patiently(&client).await) });
-        }
-        let mut views = Views::new();
-        while let Some(look) = looks.join_next().await {
-            match look {
-                Ok((name, view)) => {
-                    views.insert(name, view);
-                }
-                Err(error) => tracing::error!("a look failed: {error}"),
+    /// Looks at all servers, whatever the selection, and does what is asked meanwhile: a server out of reach takes a
+    /// minute to say nothing. `None` if nothing is left to be triggered.
+    async fn look(&mut self) -> Option<Views> {
+        let leave = self.leave.clone();
+        let clients = self.stations.iter().map(|at| (at.name.clone(), Arc::clone(&at.client))).collect();
+        let look = look_everywhere(clients);
+        tokio::pin!(look);
+        loop {
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => return None,
+                Some(request) = self.inbox.recv() => self.answer(request).await,
+                views = &mut look => return Some(views),
+            }
+            if self.queue.is_empty() {
+                return None;
             }
         }
-        views
     }
 
     async fn take_in(&mut self, views: &Views) {
@@ -256,17 +250,6 @@ impl Orchestrator {
             self.skip(key, reason, Some(error)).await;
         } else {
             self.not_before = Some(Instant::now() + RETRY_PAUSE * self.attempts);
-        }
-    }
-}
-
-/// A look asks again once: the first call may have met a connection that was lost while nobody looked.
-async fn look_patiently(client: &Client) -> Result<View, ApiError> {
-    match client.look().await {
-        Ok(view) => Ok(view),
-        Err(error) => {
-            tracing::debug!("looking again: {error}");
-            client.look().await
         }
     }
 }
