@@ -26,6 +26,10 @@ fn completed(lasting: i64) -> Run {
     Run::completed().lasting(lasting)
 }
 
+fn only(server: &str) -> Selection {
+    Selection { server: Some(server.parse().unwrap()), job: None }
+}
+
 /// A server that takes each request and never answers it.
 fn silent() -> World {
     server(vec![completed(60)]).fault(Fault::new(Spoil::Hang(3600)).on("listQueueGroups"))
@@ -51,4 +55,37 @@ async fn commands_are_answered_while_a_silent_server_is_waited_for() {
     assert!(stop.expect("the look takes a minute; the answer must not").accepted);
     runner.end().await;
     assert_eq!((night.triggers("a/1"), night.triggers("b/1")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_said_running_before_contact_was_lost_keeps_the_lane() {
+    let mut world = server(vec![completed(900).group_after(50)]);
+    world.start_by_person(&id("1"), at(-5));
+    let night =
+        Night::new(vec![("a", world), ("b", server(vec![completed(600)]))], &["a/1", "b/1"], json!({}));
+    let runner = night.start(only("b")).await;
+    tokio::time::sleep(seconds(3)).await;
+    night.cut("a", true);
+    tokio::time::sleep(seconds(300)).await;
+    assert_eq!(night.triggers("b/1"), 0, "a/1 may be running");
+    night.cut("a", false);
+    runner.end().await;
+    night.assert_one_writer();
+    assert_eq!(night.results().await, ["a/1 completed", "b/1 completed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_never_stops_saying_running_does_not_keep_the_lane_for_hours() {
+    let stuck = completed(300).running_ends_late(1_000_000);
+    let night = Night::new(
+        vec![("a", server(vec![stuck, completed(60), completed(60)]))],
+        &["a/1", "a/2", "a/3"],
+        json!({}),
+    );
+    night.run().await;
+    assert_eq!(night.results().await, ["a/1 completed", "a/2 completed", "a/3 completed"]);
+    let records = night.records().await;
+    let gap = |at: usize| records[at + 1].asked.duration_since(records[at].ended.unwrap()).as_secs();
+    assert!(gap(0) < 180, "{} s until the word was no longer believed", gap(0));
+    assert!(gap(1) < 30, "{} s, although the word was found wrong before", gap(1));
 }

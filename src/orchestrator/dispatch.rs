@@ -6,20 +6,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cycle::Orchestrator;
+use super::flag::Flag;
 use super::lane::Lane;
 use super::look::{Views, look_everywhere};
 use super::run::Run;
 use super::sight::{says_running, strangers};
 use crate::jetbackup::{ApiError, Group, Trigger, View};
-use crate::model::{JobKey, JobResult, Origin, Reason, ServerName, What};
+use crate::model::{GroupId, JobKey, JobResult, Origin, Reason, ServerName, What};
 
 /// How often a server is tried before its job's turn passes.
 const ATTEMPTS: u32 = 3;
 /// The pause before a server is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// How long a job may say "running" without a group before it is believed: groups appear up to 60 seconds late,
-/// and the word outlives its run by up to 30.
-const FLAG_BELIEVED: Duration = Duration::from_secs(60);
 
 impl Orchestrator {
     /// Gives the first job of the queue its turn, if the lane is still free after a look at every server.
@@ -33,7 +31,7 @@ impl Orchestrator {
             return;
         }
         let Some(key) = self.queue.first().cloned() else { return };
-        if !self.flagged.is_empty() {
+        if self.flagged.values().any(Flag::is_on_trial) {
             self.not_before = Some(Instant::now() + RETRY_PAUSE);
             return;
         }
@@ -91,7 +89,8 @@ impl Orchestrator {
                     if self.contact(&server).is_some_and(super::contact::Contact::lost) {
                         self.tell_unreachable(&server, error).await;
                     }
-                    self.flagged.retain(|key, _| key.server != server);
+                    // What was last heard there is that it runs: out of sight it is no less believed.
+                    self.adopt_flagged(&server).await;
                     self.lose(&server).await;
                 }
                 // Only a look that panicked has no answer; its server counts as not asked.
@@ -111,20 +110,26 @@ impl Orchestrator {
             let known = self.runs.iter().any(|run| run.record.key == *key && !run.is_late());
             if !found.is_empty() || known || says_running(view, key.job) != Some(true) {
                 self.flagged.remove(key);
-            } else {
-                let since = *self.flagged.entry(key.clone()).or_insert_with(Instant::now);
-                if since.elapsed() >= FLAG_BELIEVED {
-                    self.flagged.remove(key);
-                    self.adopt(key, view, None).await;
-                }
+            } else if !self.flagged.contains_key(key) {
+                self.flagged.insert(key.clone(), Flag::raised(listed(view, key)));
             }
             for group in found {
-                self.adopt(key, view, Some(&group)).await;
+                self.adopt(key, listed(view, key), Some(&group)).await;
             }
+        }
+        self.adopt_flagged(server).await;
+    }
+
+    /// Takes up the jobs of a server that have said "running" for long enough.
+    async fn adopt_flagged(&mut self, server: &ServerName) {
+        let believed = |key: &JobKey, flag: &mut Flag| key.server == *server && flag.is_believed();
+        let flagged: Vec<_> = self.flagged.extract_if(believed).collect();
+        for (key, flag) in flagged {
+            self.adopt(&key, flag.baseline, None).await;
         }
     }
 
-    async fn adopt(&mut self, key: &JobKey, view: &View, group: Option<&Group>) {
+    async fn adopt(&mut self, key: &JobKey, baseline: Vec<GroupId>, group: Option<&Group>) {
         let turn = self.queue.remove(key);
         let mut record = self
             .unsent
@@ -133,7 +138,7 @@ impl Orchestrator {
         record.origin = Origin::Adopted;
         record.cycle = turn.then_some(self.cycle.id);
         record.group = group.map(|group| group.id);
-        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
+        record.baseline = baseline;
         if turn {
             self.attempts = 0;
         }
@@ -185,7 +190,7 @@ impl Orchestrator {
         let Some(client) = self.client(&key.server) else { return };
         let unsent = self.unsent.take_if(|unsent| unsent.key == *key);
         let mut record = unsent.unwrap_or_else(|| self.new_record(key, Origin::Triggered));
-        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
+        record.baseline = listed(view, key);
         record.error = None;
         self.tell(What::JobStarting(record.clone())).await;
         // An older run of this job that never showed up cannot be told from this one any more.
@@ -252,4 +257,9 @@ impl Orchestrator {
             self.not_before = Some(Instant::now() + RETRY_PAUSE * self.attempts);
         }
     }
+}
+
+/// The job's groups listed now: none of them is a run that begins later.
+fn listed(view: &View, key: &JobKey) -> Vec<GroupId> {
+    view.groups_of(key.job).map(|group| group.id).collect()
 }

@@ -11,6 +11,7 @@ mod commands;
 mod contact;
 mod cycle;
 mod dispatch;
+mod flag;
 mod lane;
 mod look;
 mod queue;

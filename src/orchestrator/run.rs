@@ -82,6 +82,8 @@ pub(super) struct Run {
     age: Duration,
     /// Its whole life was watched from here, so that its length may be told by our own clock.
     witnessed: bool,
+    /// It ended by its group while the job still said "running".
+    outlived: bool,
     items: (Option<u64>, Option<u64>),
     out_of_contact_since: Option<Instant>,
     stop_asked: Option<Instant>,
@@ -119,6 +121,7 @@ impl Run {
             anchor: now.mono,
             age,
             witnessed,
+            outlived: false,
             items: (None, None),
             out_of_contact_since: None,
             stop_asked: None,
@@ -144,6 +147,11 @@ impl Run {
     /// Whether the trigger is out and nothing was seen of it yet.
     pub fn is_starting(&self) -> bool {
         self.stage == Stage::Starting
+    }
+
+    /// Whether it ended by its group while the job still said "running".
+    pub fn is_outlived(&self) -> bool {
+        self.outlived
     }
 
     /// Whether its server does not answer.
@@ -251,6 +259,7 @@ impl Run {
             if now.mono.saturating_duration_since(since) < AGREEMENT {
                 return Next::Watch;
             }
+            self.outlived = true;
         }
         self.end_by_group(group, now);
         Next::Ended

@@ -7,6 +7,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::cycle::{Orchestrator, Station};
+use super::flag::Flag;
 use super::run::{Next, Run};
 use super::sight::Sight;
 use crate::jetbackup::{ApiError, View};
@@ -206,6 +207,9 @@ impl Orchestrator {
     /// A run's end is on its record: tells it, and watches on only if it may yet start.
     pub(super) async fn finish(&mut self, at: usize) {
         let record = self.runs[at].record.clone();
+        if self.runs[at].is_outlived() {
+            self.flagged.insert(record.key.clone(), Flag::left_over());
+        }
         if record.result != Some(JobResult::DidNotStart) {
             self.runs.swap_remove(at);
         }
