@@ -89,3 +89,29 @@ async fn a_job_that_never_stops_saying_running_does_not_keep_the_lane_for_hours(
     assert!(gap(0) < 180, "{} s until the word was no longer believed", gap(0));
     assert!(gap(1) < 30, "{} s, although the word was found wrong before", gap(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn logs_that_cannot_be_had_do_not_keep_the_lane() {
+    for spoil in [Spoil::Hang(3600), Spoil::Garbage] {
+        let what = format!("{spoil:?}");
+        let world = server(vec![Run::hook_abort().no_group()]).fault(Fault::new(spoil).on("listLogs"));
+        let night =
+            Night::new(vec![("a", world), ("b", server(vec![completed(60)]))], &["a/1", "b/1"], json!({}));
+        night.run().await;
+        let results = night.results().await;
+        assert_eq!(results, ["a/1 did_not_start nothing_started", "b/1 completed"], "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_leave_it_does_not_wait_for_logs() {
+    let world =
+        server(vec![Run::hook_abort().no_group()]).fault(Fault::new(Spoil::Hang(3600)).on("listLogs"));
+    let night = Night::new(vec![("a", world)], &["a/1"], json!({}));
+    let runner = night.start(Selection::default()).await;
+    while night.world("a").count("listLogs") == 0 {
+        tokio::time::sleep(seconds(1)).await;
+    }
+    runner.leave.cancel();
+    tokio::time::timeout(seconds(2), runner.end()).await.expect("a log takes half a minute to say nothing");
+}

@@ -191,12 +191,20 @@ impl Orchestrator {
     async fn ask_log(&mut self, at: usize, otherwise: JobResult) {
         let key = self.runs[at].record.key.clone();
         let Some(client) = self.client(&key.server) else { return };
-        let logs = match client.logs(key.job).await {
+        let leave = self.leave.clone();
+        let logs = tokio::select! {
+            logs = client.logs(key.job) => logs,
+            () = leave.cancelled() => return,
+        };
+        let logs = match logs {
             Ok(logs) => logs,
-            // The server stopped answering just now: the next poll asks again.
+            // It answered a moment ago. The next poll asks again, but not for ever: the lane is waiting.
             Err(error) => {
                 tracing::debug!("asking {} for its log: {error}", key.server);
-                return;
+                if !self.runs[at].miss_log() {
+                    return;
+                }
+                None
             }
         };
         if self.runs[at].end_by_log(logs.as_deref(), otherwise) {
