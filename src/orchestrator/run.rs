@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Now;
 use super::sight::Sight;
 use crate::jetbackup::Group;
-use crate::model::{JobResult, Progress, RunRecord};
+use crate::model::{JobResult, Origin, Progress, RunRecord};
 
 /// How long a group and the job's running flag may contradict each other before the group alone decides.
 ///
@@ -108,6 +108,8 @@ impl Run {
     pub fn restored(record: RunRecord, now: Now) -> Self {
         let stage = match record.group {
             Some(_) => Stage::Listed { contradicted: None },
+            // It was taken up because its job said "running".
+            None if record.origin == Origin::Adopted => Stage::Flagged { quiet: None },
             None => Stage::Starting,
         };
         let age = between(record.started.unwrap_or(record.asked), now.wall);
@@ -175,7 +177,8 @@ impl Run {
     /// Takes in what the server shows of the run.
     pub fn observe(&mut self, sight: &Sight, now: Now, pace: Pace) -> (Vec<News>, Next) {
         let mut news = Vec::new();
-        if self.out_of_contact_since.take().is_some() && self.record.result == Some(JobResult::LostContact) {
+        self.out_of_contact_since = None;
+        if self.record.result == Some(JobResult::LostContact) {
             self.record.result = None;
             self.record.error = None;
             news.push(News::Noted);

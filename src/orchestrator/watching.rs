@@ -207,7 +207,7 @@ impl Orchestrator {
                 None
             }
         };
-        if self.runs[at].end_by_log(logs.as_deref(), otherwise) {
+        if self.runs[at].end_by_log(logs.as_deref(), otherwise, self.clock.now()) {
             self.finish(at).await;
         }
     }

@@ -45,10 +45,16 @@ impl Run {
     /// Ends a run whose group can no longer be asked: by JetBackup's log if one is this run's, else as `otherwise` says.
     ///
     /// Answers whether that is known now: a log that is still being written means that the run goes on.
-    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult) -> bool {
+    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult, now: Timestamp) -> bool {
         let earliest = self.record.started.unwrap_or(self.record.asked);
         let earliest = earliest.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN);
-        let own = logs.and_then(|logs| logs.iter().find(|log| log.started.is_some_and(|at| at >= earliest)));
+        // Where only our own clock says when it began, a log from beyond that clock's present proves the clock wrong.
+        let latest = match self.record.started {
+            Some(_) => Timestamp::MAX,
+            None => now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX),
+        };
+        let is_own = |log: &&Log| log.started.is_some_and(|at| (earliest..=latest).contains(&at));
+        let own = logs.and_then(|logs| logs.iter().find(is_own));
         let vanished = otherwise == JobResult::Unknown;
         let Some(log) = own else {
             self.record.reason = Some(if vanished { Reason::GroupVanished } else { Reason::NothingStarted });
