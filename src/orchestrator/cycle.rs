@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::contact::Contact;
+use super::flag::Flag;
 use super::lane::{Lane, holds, lane};
 use super::queue::{Queue, plan};
 use super::run::{News, Pace, Run};
@@ -62,8 +63,8 @@ pub struct Orchestrator {
     pub(super) polls: JoinSet<Polled>,
     /// The last result of each job, for telling recoveries, and how long it usually takes.
     pub(super) past: HashMap<JobKey, (Option<JobResult>, Option<u64>)>,
-    /// Jobs that say "running" with no group to show for it, since when.
-    pub(super) flagged: HashMap<JobKey, Instant>,
+    /// Jobs that say "running" with no group to show for it.
+    pub(super) flagged: HashMap<JobKey, Flag>,
     /// How often the first job of the queue was tried in vain.
     pub(super) attempts: u32,
     /// An intent on record whose trigger is known not to have left.
@@ -278,7 +279,7 @@ impl Orchestrator {
     }
 
     fn waiting_for_contact(&self) -> Option<String> {
-        if let Some(job) = self.flagged.keys().next() {
+        if let Some((job, _)) = self.flagged.iter().find(|(_, flag)| flag.is_on_trial()) {
             return Some(format!("{job} says that it is running, without a queue group so far"));
         }
         let job = self.queue.first().filter(|_| self.attempts > 0)?;

@@ -1,46 +1,37 @@
 //! A job's turn: look everywhere, commit the intent, send the trigger once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cycle::Orchestrator;
+use super::flag::Flag;
 use super::lane::Lane;
+use super::look::{Views, look_everywhere};
 use super::run::Run;
 use super::sight::{says_running, strangers};
-use crate::jetbackup::{ApiError, Client, Group, Trigger, View};
-use crate::model::{JobKey, JobResult, Origin, Reason, ServerName, What};
+use crate::jetbackup::{ApiError, Group, Trigger, View};
+use crate::model::{GroupId, JobKey, JobResult, Origin, Reason, ServerName, What};
 
 /// How often a server is tried before its job's turn passes.
 const ATTEMPTS: u32 = 3;
 /// The pause before a server is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// How long a job may say "running" without a group before it is believed: groups appear up to 60 seconds late,
-/// and the word outlives its run by up to 30.
-const FLAG_BELIEVED: Duration = Duration::from_secs(60);
-
-type Views = HashMap<ServerName, Result<View, ApiError>>;
 
 impl Orchestrator {
     /// Gives the first job of the queue its turn, if the lane is still free after a look at every server.
     pub(super) async fn dispatch(&mut self) {
         self.not_before = None;
-        let leave = self.leave.clone();
-        let views = tokio::select! {
-            views = self.ask_everyone() => views,
-            () = leave.cancelled() => return,
-        };
+        let Some(views) = self.look().await else { return };
         self.take_in(&views).await;
         // What was asked meanwhile comes before the trigger: a stop that arrived during the look means this job too.
         self.obey_all().await;
-        if self.lane() != Lane::Free || leave.is_cancelled() {
+        if self.lane() != Lane::Free || self.leave.is_cancelled() {
             return;
         }
         let Some(key) = self.queue.first().cloned() else { return };
-        if !self.flagged.is_empty() {
+        if self.flagged.values().any(Flag::is_on_trial) {
             self.not_before = Some(Instant::now() + RETRY_PAUSE);
             return;
         }
@@ -60,23 +51,24 @@ impl Orchestrator {
         }
     }
 
-    /// Asks all servers at once, whatever the selection.
-    async fn ask_everyone(&self) -> Views {
-        let mut looks = JoinSet::new();
-        for station in &self.stations {
-            let (name, client) = (station.name.clone(), Arc::clone(&station.client));
-            looks.spawn(async move { (name, look_patiently(&client).await) });
-        }
-        let mut views = Views::new();
-        while let Some(look) = looks.join_next().await {
-            match look {
-                Ok((name, view)) => {
-                    views.insert(name, view);
-                }
-                Err(error) => tracing::error!("a look failed: {error}"),
+    /// Looks at all servers, whatever the selection, and does what is asked meanwhile: a server out of reach takes a
+    /// minute to say nothing. `None` if nothing is left to be triggered.
+    async fn look(&mut self) -> Option<Views> {
+        let leave = self.leave.clone();
+        let clients = self.stations.iter().map(|at| (at.name.clone(), Arc::clone(&at.client))).collect();
+        let look = look_everywhere(clients);
+        tokio::pin!(look);
+        loop {
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => return None,
+                Some(request) = self.inbox.recv() => self.answer(request).await,
+                views = &mut look => return Some(views),
+            }
+            if self.queue.is_empty() {
+                return None;
             }
         }
-        views
     }
 
     async fn take_in(&mut self, views: &Views) {
@@ -97,7 +89,8 @@ impl Orchestrator {
                     if self.contact(&server).is_some_and(super::contact::Contact::lost) {
                         self.tell_unreachable(&server, error).await;
                     }
-                    self.flagged.retain(|key, _| key.server != server);
+                    // What was last heard there is that it runs: out of sight it is no less believed.
+                    self.adopt_flagged(&server).await;
                     self.lose(&server).await;
                 }
                 // Only a look that panicked has no answer; its server counts as not asked.
@@ -117,20 +110,26 @@ impl Orchestrator {
             let known = self.runs.iter().any(|run| run.record.key == *key && !run.is_late());
             if !found.is_empty() || known || says_running(view, key.job) != Some(true) {
                 self.flagged.remove(key);
-            } else {
-                let since = *self.flagged.entry(key.clone()).or_insert_with(Instant::now);
-                if since.elapsed() >= FLAG_BELIEVED {
-                    self.flagged.remove(key);
-                    self.adopt(key, view, None).await;
-                }
+            } else if !self.flagged.contains_key(key) {
+                self.flagged.insert(key.clone(), Flag::raised(listed(view, key)));
             }
             for group in found {
-                self.adopt(key, view, Some(&group)).await;
+                self.adopt(key, listed(view, key), Some(&group)).await;
             }
+        }
+        self.adopt_flagged(server).await;
+    }
+
+    /// Takes up the jobs of a server that have said "running" for long enough.
+    async fn adopt_flagged(&mut self, server: &ServerName) {
+        let believed = |key: &JobKey, flag: &mut Flag| key.server == *server && flag.is_believed();
+        let flagged: Vec<_> = self.flagged.extract_if(believed).collect();
+        for (key, flag) in flagged {
+            self.adopt(&key, flag.baseline, None).await;
         }
     }
 
-    async fn adopt(&mut self, key: &JobKey, view: &View, group: Option<&Group>) {
+    async fn adopt(&mut self, key: &JobKey, baseline: Vec<GroupId>, group: Option<&Group>) {
         let turn = self.queue.remove(key);
         let mut record = self
             .unsent
@@ -139,7 +138,7 @@ impl Orchestrator {
         record.origin = Origin::Adopted;
         record.cycle = turn.then_some(self.cycle.id);
         record.group = group.map(|group| group.id);
-        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
+        record.baseline = baseline;
         if turn {
             self.attempts = 0;
         }
@@ -191,7 +190,7 @@ impl Orchestrator {
         let Some(client) = self.client(&key.server) else { return };
         let unsent = self.unsent.take_if(|unsent| unsent.key == *key);
         let mut record = unsent.unwrap_or_else(|| self.new_record(key, Origin::Triggered));
-        record.baseline = view.groups_of(key.job).map(|group| group.id).collect();
+        record.baseline = listed(view, key);
         record.error = None;
         self.tell(What::JobStarting(record.clone())).await;
         // An older run of this job that never showed up cannot be told from this one any more.
@@ -260,13 +259,7 @@ impl Orchestrator {
     }
 }
 
-/// A look asks again once: the first call may have met a connection that was lost while nobody looked.
-async fn look_patiently(client: &Client) -> Result<View, ApiError> {
-    match client.look().await {
-        Ok(view) => Ok(view),
-        Err(error) => {
-            tracing::debug!("looking again: {error}");
-            client.look().await
-        }
-    }
+/// The job's groups listed now: none of them is a run that begins later.
+fn listed(view: &View, key: &JobKey) -> Vec<GroupId> {
+    view.groups_of(key.job).map(|group| group.id).collect()
 }

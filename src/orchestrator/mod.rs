@@ -2,8 +2,8 @@
 //!
 //! `queue` knows the order, `lane` who may write, `run` one run from trigger to outcome, `sight` what an answer says
 //! about it; all four are pure. `cycle` turns the wheel, one step at a time, so that no two steps can disagree
-//! about who writes: `dispatch` gives a job its turn, `watching` moves the runs under way, `commands` does what people
-//! ask, `telling` commits and tells what happened.
+//! about who writes: `look` asks every server, `dispatch` gives a job its turn, `watching` moves the runs under way,
+//! `commands` does what people ask, `telling` commits and tells what happened.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -11,7 +11,9 @@ mod commands;
 mod contact;
 mod cycle;
 mod dispatch;
+mod flag;
 mod lane;
+mod look;
 mod queue;
 mod run;
 mod sight;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here asks or sends anything; every moment comes in as an argument, so hours pass in a test at no cost.
 
+mod ending;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,8 +11,8 @@ use tokio::time::Instant;
 
 use super::Now;
 use super::sight::Sight;
-use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
-use crate::model::{JobResult, Progress, Reason, RunRecord};
+use crate::jetbackup::Group;
+use crate::model::{JobResult, Origin, Progress, RunRecord};
 
 /// How long a group and the job's running flag may contradict each other before the group alone decides.
 ///
@@ -18,8 +20,6 @@ use crate::model::{JobResult, Progress, Reason, RunRecord};
 const AGREEMENT: Duration = Duration::from_secs(60);
 /// How long a stop may stay without effect before a person is told.
 const STOP_EFFECT: Duration = Duration::from_secs(90);
-/// How far the clocks of this machine and a server may differ when a log has to be recognised by its time.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
 
 /// What was seen of a run so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,6 +82,10 @@ pub(super) struct Run {
     age: Duration,
     /// Its whole life was watched from here, so that its length may be told by our own clock.
     witnessed: bool,
+    /// It ended by its group while the job still said "running".
+    outlived: bool,
+    /// How often its log was asked for in vain.
+    logs_missed: u32,
     items: (Option<u64>, Option<u64>),
     out_of_contact_since: Option<Instant>,
     stop_asked: Option<Instant>,
@@ -104,6 +108,8 @@ impl Run {
     pub fn restored(record: RunRecord, now: Now) -> Self {
         let stage = match record.group {
             Some(_) => Stage::Listed { contradicted: None },
+            // It was taken up because its job said "running".
+            None if record.origin == Origin::Adopted => Stage::Flagged { quiet: None },
             None => Stage::Starting,
         };
         let age = between(record.started.unwrap_or(record.asked), now.wall);
@@ -119,6 +125,8 @@ impl Run {
             anchor: now.mono,
             age,
             witnessed,
+            outlived: false,
+            logs_missed: 0,
             items: (None, None),
             out_of_contact_since: None,
             stop_asked: None,
@@ -146,6 +154,11 @@ impl Run {
         self.stage == Stage::Starting
     }
 
+    /// Whether it ended by its group while the job still said "running".
+    pub fn is_outlived(&self) -> bool {
+        self.outlived
+    }
+
     /// Whether its server does not answer.
     pub fn is_out_of_contact(&self) -> bool {
         self.out_of_contact_since.is_some()
@@ -164,7 +177,8 @@ impl Run {
     /// Takes in what the server shows of the run.
     pub fn observe(&mut self, sight: &Sight, now: Now, pace: Pace) -> (Vec<News>, Next) {
         let mut news = Vec::new();
-        if self.out_of_contact_since.take().is_some() && self.record.result == Some(JobResult::LostContact) {
+        self.out_of_contact_since = None;
+        if self.record.result == Some(JobResult::LostContact) {
             self.record.result = None;
             self.record.error = None;
             news.push(News::Noted);
@@ -251,29 +265,10 @@ impl Run {
             if now.mono.saturating_duration_since(since) < AGREEMENT {
                 return Next::Watch;
             }
+            self.outlived = true;
         }
         self.end_by_group(group, now);
         Next::Ended
-    }
-
-    fn end_by_group(&mut self, group: &Group, now: Now) {
-        self.record.ended = group.ended;
-        let result = match group.status {
-            GroupStatus::Completed => JobResult::Completed,
-            GroupStatus::Partial => JobResult::Partial,
-            GroupStatus::Aborted => JobResult::Aborted,
-            GroupStatus::NeverFinished => JobResult::NeverFinished,
-            _ => JobResult::Failed,
-        };
-        if let GroupStatus::Unknown(code) = group.status {
-            self.record.tell(format!("JetBackup ended the queue group with the unknown status {code}"));
-        } else {
-            self.record.error = None;
-        }
-        let own = self.witnessed.then(|| self.elapsed(now.mono).as_secs());
-        self.record.duration =
-            server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
-        self.end(result);
     }
 
     /// The job no longer says "running", and no group ever came of it: a hook may have called it off.
@@ -294,42 +289,6 @@ impl Run {
             return Next::Watch;
         }
         Next::AskLog { otherwise: JobResult::Unknown }
-    }
-
-    /// Ends a run whose group can no longer be asked: by JetBackup's log if one is this run's, else as `otherwise` says.
-    ///
-    /// Answers whether that is known now: a log that is still being written means that the run goes on.
-    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult) -> bool {
-        let earliest = self.record.started.unwrap_or(self.record.asked);
-        let earliest = earliest.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN);
-        let own = logs.and_then(|logs| logs.iter().find(|log| log.started.is_some_and(|at| at >= earliest)));
-        let vanished = otherwise == JobResult::Unknown;
-        let Some(log) = own else {
-            self.record.reason = Some(if vanished { Reason::GroupVanished } else { Reason::NothingStarted });
-            self.end(otherwise);
-            return true;
-        };
-        let result = match log.status {
-            LogStatus::Processing => return false,
-            LogStatus::Completed => JobResult::Completed,
-            LogStatus::Failed => JobResult::Failed,
-            LogStatus::Aborted => JobResult::Aborted,
-            LogStatus::Partial => JobResult::Partial,
-            LogStatus::NeverFinished => JobResult::NeverFinished,
-            LogStatus::Unknown(_) => JobResult::Unknown,
-        };
-        self.record.started = self.record.started.or(log.started);
-        self.record.ended = log.ended;
-        self.record.duration = server_duration(self.record.started, log.ended);
-        self.record.reason = Some(Reason::GroupVanished);
-        self.end(result);
-        true
-    }
-
-    /// Ends the run with `result`.
-    pub fn end(&mut self, result: JobResult) {
-        self.record.result = Some(result);
-        self.record.open = false;
     }
 
     /// A run that was given up as not started starts after all: it is on record again, its turn is not.
@@ -443,11 +402,6 @@ impl Run {
 /// The time from one wall-clock moment to another; nothing if it is in the future.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
-}
-
-fn server_duration(started: Option<Timestamp>, ended: Option<Timestamp>) -> Option<u64> {
-    let taken = ended?.duration_since(started?);
-    u64::try_from(taken.as_secs()).ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::cycle::{Orchestrator, Station};
+use super::flag::Flag;
 use super::run::{News, Next, Run};
 use super::sight::Sight;
 use crate::jetbackup::{ApiError, View};
@@ -191,15 +192,23 @@ impl Orchestrator {
     async fn ask_log(&mut self, at: usize, otherwise: JobResult) {
         let key = self.runs[at].record.key.clone();
         let Some(client) = self.client(&key.server) else { return };
-        let logs = match client.logs(key.job).await {
+        let leave = self.leave.clone();
+        let logs = tokio::select! {
+            logs = client.logs(key.job) => logs,
+            () = leave.cancelled() => return,
+        };
+        let logs = match logs {
             Ok(logs) => logs,
-            // The server stopped answering just now: the next poll asks again.
+            // It answered a moment ago. The next poll asks again, but not for ever: the lane is waiting.
             Err(error) => {
                 tracing::debug!("asking {} for its log: {error}", key.server);
-                return;
+                if !self.runs[at].miss_log() {
+                    return;
+                }
+                None
             }
         };
-        if self.runs[at].end_by_log(logs.as_deref(), otherwise) {
+        if self.runs[at].end_by_log(logs.as_deref(), otherwise, self.clock.now()) {
             self.finish(at).await;
         }
     }
@@ -207,6 +216,9 @@ impl Orchestrator {
     /// A run's end is on its record: tells it, and watches on only if it may yet start.
     pub(super) async fn finish(&mut self, at: usize) {
         let record = self.runs[at].record.clone();
+        if self.runs[at].is_outlived() {
+            self.flagged.insert(record.key.clone(), Flag::left_over());
+        }
         if record.result != Some(JobResult::DidNotStart) {
             self.runs.swap_remove(at);
         }

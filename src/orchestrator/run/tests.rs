@@ -166,7 +166,7 @@ fn nothing_seen_within_the_startup_time_is_did_not_start_and_may_start_later() {
     assert_eq!(run.observe(&nothing, time.at(119), PACE).1, Next::Watch);
     let next = run.observe(&nothing, time.at(120), PACE).1;
     assert_eq!(next, Next::AskLog { otherwise: JobResult::DidNotStart });
-    assert!(run.end_by_log(None, JobResult::DidNotStart));
+    assert!(run.end_by_log(None, JobResult::DidNotStart, wall(4000)));
     assert_eq!(run.record.reason, Some(Reason::NothingStarted));
     assert!(run.is_late());
 
@@ -202,21 +202,25 @@ fn a_vanished_group_holds_until_the_job_is_quiet_and_is_judged_by_the_log() {
         run
     };
     let mut by_log = under_way();
-    assert!(by_log.end_by_log(Some(&[log(5, LogStatus::Partial)]), JobResult::Unknown));
+    assert!(by_log.end_by_log(Some(&[log(5, LogStatus::Partial)]), JobResult::Unknown, wall(4000)));
     assert_eq!(by_log.record.result, Some(JobResult::Partial));
     assert_eq!(by_log.record.duration, Some(60));
 
     let mut older_log = under_way();
     older_log.record.started = Some(wall(1000));
-    assert!(older_log.end_by_log(Some(&[log(5, LogStatus::Completed)]), JobResult::Unknown));
+    assert!(older_log.end_by_log(Some(&[log(5, LogStatus::Completed)]), JobResult::Unknown, wall(4000)));
     assert_eq!(older_log.record.result, Some(JobResult::Unknown), "an older run's success is not this one's");
 
     let mut no_log = under_way();
-    assert!(no_log.end_by_log(None, JobResult::Unknown));
+    assert!(no_log.end_by_log(None, JobResult::Unknown, wall(4000)));
     assert_eq!(no_log.record.result, Some(JobResult::Unknown));
 
     let mut still_writing = under_way();
-    assert!(!still_writing.end_by_log(Some(&[log(5, LogStatus::Processing)]), JobResult::Unknown));
+    assert!(!still_writing.end_by_log(
+        Some(&[log(5, LogStatus::Processing)]),
+        JobResult::Unknown,
+        wall(4000)
+    ));
     assert!(still_writing.record.open);
 }
 
@@ -325,4 +329,39 @@ fn a_restored_run_is_as_old_as_the_server_says() {
         run.observe(&sight(Some(false), Some(group(9, GroupStatus::Failed))), time.at(3700), PACE);
     assert_eq!((next, run.record.result), (Next::Ended, Some(JobResult::Failed)));
     assert_eq!(run.record.duration, Some(60));
+}
+
+#[test]
+fn with_a_clock_that_is_behind_an_older_log_is_not_taken_for_this_runs() {
+    let time = Time::new();
+    let mut run = Run::triggered(record(), time.at(0));
+    let older = log(7200, LogStatus::Completed);
+    assert!(run.end_by_log(Some(&[older]), JobResult::DidNotStart, wall(130)));
+    assert_eq!(run.record.result, Some(JobResult::DidNotStart));
+}
+
+#[test]
+fn a_restored_run_out_of_contact_is_itself_again_once_it_is_seen() {
+    let time = Time::new();
+    let left = RunRecord {
+        group: Some(group_id(9)),
+        overrun: true,
+        result: Some(JobResult::LostContact),
+        error: Some("connection refused".into()),
+        ..record()
+    };
+    let mut run = Run::restored(left, time.at(4000));
+    let seen = sight(Some(true), Some(group(9, GroupStatus::Processing)));
+    assert!(run.observe(&seen, time.at(4010), PACE).0.contains(&News::Noted));
+    assert_eq!((run.record.result, run.record.error), (None, None));
+}
+
+#[test]
+fn a_restored_run_that_was_found_running_did_start() {
+    let time = Time::new();
+    let left = RunRecord { origin: Origin::Adopted, ..record() };
+    let mut run = Run::restored(left, time.at(500));
+    run.observe(&sight(Some(false), None), time.at(500), PACE);
+    let (_, next) = run.observe(&sight(Some(false), None), time.at(561), PACE);
+    assert_eq!(next, Next::AskLog { otherwise: JobResult::Unknown });
 }
