@@ -236,7 +236,7 @@ const FORBIDDEN: &str = "JETBACKUP_REMOTE_TEST_FORBIDDEN";
 async fn no_permission_is_an_error_that_says_what_to_do() {
     let (room, path) = room();
     let (_served, _queue) = served(&path, Runner::Run).await;
-    fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(room.path(), Permissions::from_mode(0o755)).unwrap();
     // Root is forbidden nothing, so another user asks, with a copy of this program that it can reach.
     let program = room.path().join("as-another-user");

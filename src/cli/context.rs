@@ -12,6 +12,7 @@ use crate::jetbackup::Client;
 use crate::logging::{self, Logging};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::ssh;
+use crate::state_dir;
 
 /// Reads the configuration; its warnings go to standard error.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
@@ -120,14 +121,20 @@ impl Line {
 
 /// The lines to these servers. Nothing is connected until the first call.
 pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, Failure> {
+    // The first meeting with a server is written down there, whichever command it happens in.
+    if servers.iter().any(|server| server.host_key.is_none()) {
+        state_dir::ensure(&config.orchestrator.state_dir)?;
+    }
     servers.iter().map(|server| line(config, server)).collect()
 }
 
 fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
     let host_key = match &server.host_key {
-        Some(pinned) => ssh::HostKeyPolicy::Pinned(pinned.parse().map_err(|error| {
-            Failure::Secret(format!("servers.{}.host_key: {error}", server.name))
-        })?),
+        Some(pinned) => ssh::HostKeyPolicy::Pinned(
+            pinned
+                .parse()
+                .map_err(|error| Failure::Secret(format!("servers.{}.host_key: {error}", server.name)))?,
+        ),
         None => ssh::HostKeyPolicy::KnownHosts {
             file: config.orchestrator.state_dir.join("known_hosts"),
             accept_new: config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew,
@@ -151,10 +158,7 @@ fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
 }
 
 /// Asks all servers at once; the answers come in the order of the servers.
-pub(super) async fn ask_all<'a, T, F>(
-    lines: &'a [Line],
-    question: impl Fn(Arc<Client>) -> F,
-) -> Vec<(&'a Line, T)>
+pub(super) async fn ask_all<T, F>(lines: &[Line], question: impl Fn(Arc<Client>) -> F) -> Vec<(&Line, T)>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::HistoryArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::table::{Cell, Column, Table};
 use super::output::print;
+use super::table::{Cell, Column, Table};
 use super::words;
 use crate::history::{Filter, History};
 use crate::model::{InvalidId, RunRecord};
@@ -42,17 +42,18 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
 
 fn table(runs: &[RunRecord]) -> String {
     let mut table = Table::new([
-        Column::left("WHEN"),
-        Column::left("JOB").shrinks(2),
-        Column::left("RESULT"),
-        Column::right("TOOK").optional(),
-        Column::left("BECAUSE").shrinks(3).optional(),
+        Column::left("When"),
+        Column::left("Job").shrinks(2),
+        Column::left("Result"),
+        Column::right("Took").optional(),
+        Column::left("Because").shrinks(3).optional(),
     ]);
     for run in runs {
+        let (outcome, tone) = words::outcome(run.result, run.overrun);
         table.row([
             Cell::from(words::moment(run.started.unwrap_or(run.asked))),
             Cell::from(words::name(&run.label, &run.key.server)),
-            words::outcome(run.result, run.overrun),
+            Cell::toned(outcome, tone),
             Cell::from(run.duration.map(words::duration)),
             Cell::from(words::because(run)),
         ]);

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
+use super::output::{print, print_error};
 use super::table::{Cell, Column, Table};
 use super::words::Tone;
-use super::output::{print, print_error};
 use crate::jetbackup::{ApiError, Job};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::orchestrator;
@@ -84,8 +84,8 @@ pub(super) fn list(path: &Path, verbose: u8, json: bool) -> Result<Exit, Failure
         print(&serde_json::to_string_pretty(&listing)?)?;
     } else {
         print(table(&listing).trim_end())?;
-        for (server, error) in &listing.errors {
-            print_error(&format!("{server}: {error}"));
+        for error in listing.errors.values() {
+            print_error(error);
         }
     }
     Ok(if listing.errors.is_empty() { Exit::Done } else { Exit::Incomplete })
@@ -144,10 +144,10 @@ fn compare(
 
 fn table(listing: &Listing) -> String {
     let mut table = Table::new([
-        Column::left("SERVER").shrinks(2),
-        Column::left("JOB ID"),
-        Column::left("LABEL").shrinks(1),
-        Column::left("STANDING"),
+        Column::left("Server").shrinks(2),
+        Column::left("Job id"),
+        Column::left("Label").shrinks(1),
+        Column::left("Standing"),
     ]);
     for row in &listing.jobs {
         table.row([

@@ -38,11 +38,11 @@ pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Fail
 /// The queue as it would be.
 fn order(config: &Config, selection: &Selection) -> String {
     let mut table = Table::new([
-        Column::right("TURN"),
-        Column::left("SERVER").shrinks(2),
-        Column::left("JOB ID"),
-        Column::left("LABEL").shrinks(1),
-        Column::right("LIMIT"),
+        Column::right("Turn"),
+        Column::left("Server").shrinks(2),
+        Column::left("Job id"),
+        Column::left("Label").shrinks(1),
+        Column::right("Limit"),
     ]);
     for (turn, job) in (1u32..).zip(plan(&config.servers, &config.jobs, selection)) {
         table.row([
@@ -109,10 +109,10 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
 
 /// Where log lines for standard error go: above the bars, once there are some.
 #[derive(Clone, Default)]
-struct Screen(Arc<OnceLock<Arc<dyn Fn(&str) + Send + Sync>>>);
+struct Screen(Arc<OnceLock<logging::Sink>>);
 
 impl Screen {
-    fn show(&self, println: Arc<dyn Fn(&str) + Send + Sync>) {
+    fn show(&self, println: logging::Sink) {
         // It is set once, here.
         let _ = self.0.set(println);
     }
@@ -168,7 +168,9 @@ fn leave_on_signals() -> Result<CancellationToken, Failure> {
                 // The only place that ends the process from inside: waiting longer is what the person refuses.
                 std::process::exit(2);
             }
-            tracing::warn!("told to end: nothing more is started, what runs is left alone and stays on record");
+            tracing::warn!(
+                "told to end: nothing more is started, what runs is left alone and stays on record"
+            );
             token.cancel();
         }
     });

@@ -42,9 +42,7 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let (runner, mut status) = block_on(async {
         let runner = ask_runner(&config).await;
         let mut snapshot = Snapshot::new(&names(&config), facts(&config).await);
-        for (line, answer) in
-            context::ask_all(&lines, |client| async move { client.look().await }).await
-        {
+        for (line, answer) in context::ask_all(&lines, |client| async move { client.look().await }).await {
             let now = Timestamp::now();
             let events = match answer {
                 Ok(view) => survey(&config, &line.name, &view, now),
@@ -162,7 +160,7 @@ fn queue(queue: &QueueState) -> String {
 
 fn servers(servers: &[ServerState]) -> String {
     let mut table =
-        Table::new([Column::left("SERVER"), Column::left("ANSWERS"), Column::left("JETBACKUP").shrinks(1)]);
+        Table::new([Column::left("Server"), Column::left("Answers"), Column::left("JetBackup").shrinks(1)]);
     for server in servers {
         let answers = match server.reachable {
             Some(true) => Cell::toned("yes", Tone::Good),
@@ -178,18 +176,21 @@ fn servers(servers: &[ServerState]) -> String {
 
 fn jobs(jobs: &[JobState]) -> String {
     let mut table = Table::new([
-        Column::left("JOB").shrinks(3),
-        Column::left("NOW").shrinks(1),
-        Column::left("LAST"),
-        Column::right("TOOK"),
-        Column::left("LAST SUCCESS"),
+        Column::left("Job").shrinks(3),
+        Column::left("Now").shrinks(1),
+        Column::left("Last"),
+        Column::right("Took"),
+        Column::left("Last success"),
     ]);
     for job in jobs {
         let last = job.last.as_ref();
         table.row([
             Cell::from(words::name(&job.label, &job.key.server)),
             Cell::toned(now(job), words::phase_tone(job.phase)),
-            last.map_or_else(Cell::default, |last| words::outcome(Some(last.result), last.overrun)),
+            last.map_or_else(Cell::default, |last| {
+                let (outcome, tone) = words::outcome(Some(last.result), last.overrun);
+                Cell::toned(outcome, tone)
+            }),
             Cell::from(last.and_then(|last| last.duration).map(words::duration)),
             Cell::from(job.last_success.map(words::moment)),
         ]);

@@ -28,11 +28,7 @@ pub(super) fn stop(path: &Path, verbose: u8, args: &StopArgs) -> Result<Exit, Fa
     })
 }
 
-async fn stop_on(
-    client: &Client,
-    config: &crate::config::Config,
-    args: &StopArgs,
-) -> Result<Exit, Failure> {
+async fn stop_on(client: &Client, config: &crate::config::Config, args: &StopArgs) -> Result<Exit, Failure> {
     match find(client, args.group).await {
         Ok(Some(group)) if group.status.is_finished() => {
             print_error(&format!("queue group {} on {} has ended already", args.group, args.server));
@@ -48,10 +44,10 @@ async fn stop_on(
         }
         Err(error) => return Ok(failed(&error)),
     }
-    if !through_runner(config, args).await? {
-        if let Err(error) = client.stop(args.group).await {
-            return Ok(failed(&error));
-        }
+    if !through_runner(config, args).await?
+        && let Err(error) = client.stop(args.group).await
+    {
+        return Ok(failed(&error));
     }
     print(&format!("{} was asked to stop queue group {}; waiting for it to end", args.server, args.group))?;
     let asked = tokio::time::Instant::now();

@@ -51,7 +51,7 @@ fn report(line: &Line, checked: &Checked, managed: &[JobId]) -> Result<bool, Fai
             Ok(text) => ("ok", text),
             Err(text) => ("FAILED", text),
         };
-        print(&format!("{:<16} {what:<10} {mark:<6} {text}", line.name).trim_end().to_owned())?;
+        print(format!("{:<16} {what:<10} {mark:<6} {text}", line.name).trim_end())?;
         Ok(())
     };
     match &checked.hello {
@@ -60,7 +60,10 @@ fn report(line: &Line, checked: &Checked, managed: &[JobId]) -> Result<bool, Fai
     }
     match &checked.info {
         Some(Ok(info)) if info.process == Some(false) => {
-            step("jetbackup", Err("its daemon is not running; start it: systemctl start jetbackup5d".into()))?;
+            step(
+                "jetbackup",
+                Err("its daemon is not running; start it: systemctl start jetbackup5d".into()),
+            )?;
         }
         Some(Ok(info)) => {
             let version = info.version.as_deref().unwrap_or("unknown");
@@ -73,10 +76,13 @@ fn report(line: &Line, checked: &Checked, managed: &[JobId]) -> Result<bool, Fai
         Some(Ok(jobs)) => {
             let missing: Vec<String> =
                 managed.iter().filter(|id| !jobs.contains(id)).map(ToString::to_string).collect();
-            step("jobs", match missing.as_slice() {
-                [] => Ok(format!("{} there, {} configured", jobs.len(), managed.len())),
-                _ => Err(format!("configured, but not there: {}", missing.join(", "))),
-            })?;
+            step(
+                "jobs",
+                match missing.as_slice() {
+                    [] => Ok(format!("{} there, {} configured", jobs.len(), managed.len())),
+                    _ => Err(format!("configured, but not there: {}", missing.join(", "))),
+                },
+            )?;
         }
         Some(Err(error)) => step("jobs", Err(error.to_string()))?,
         None => {}

@@ -1,4 +1,5 @@
 //! A night of backups on the paused clock: simulated servers, the real client, orchestrator and history, no network.
+#![allow(dead_code)]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -204,12 +205,25 @@ impl Night {
 
     /// No two runs ever wrote at the same time, on any of the servers.
     pub fn assert_one_writer(&self) {
-        let worlds: Vec<_> = self.wires.iter().map(|(_, wire)| wire.world.lock().unwrap()).collect();
-        let worlds: Vec<&World> = worlds.iter().map(|world| &**world).collect();
+        let guards: Vec<_> = self.wires.iter().map(|(_, wire)| wire.world.lock().unwrap()).collect();
+        let worlds: Vec<&World> = guards.iter().map(|world| &**world).collect();
         let overlaps = jetbackup_sim::truth::overlaps(&worlds, self.clock.now());
         assert!(overlaps.is_empty(), "two writers: {overlaps:?}");
+        drop(guards);
+        self.assert_no_trigger_beside_a_run();
+    }
+
+    /// Nothing was triggered while another run was queued or wrote, on any of the servers.
+    pub fn assert_no_trigger_beside_a_run(&self) {
+        let worlds: Vec<_> = self.wires.iter().map(|(_, wire)| wire.world.lock().unwrap()).collect();
+        let worlds: Vec<&World> = worlds.iter().map(|world| &**world).collect();
         let hasty = jetbackup_sim::truth::triggered_while_busy(&worlds, self.clock.now());
         assert!(hasty.is_empty(), "triggered beside another run: {hasty:?}");
+    }
+
+    /// What really ran on a server.
+    pub fn real_runs(&self, server: &str) -> Vec<jetbackup_sim::truth::RealRun> {
+        self.world(server).runs_at(self.clock.now())
     }
 
     /// How often a job was triggered: `a/1`.

@@ -56,8 +56,10 @@ impl Bars {
         match lane {
             Some((percent, text)) => {
                 let bar = self.lane.get_or_insert_with(|| self.all.insert(0, bar()));
-                bar.set_position(u64::from(percent));
-                bar.set_message(text);
+                if bar.position() != u64::from(percent) {
+                    bar.set_position(u64::from(percent));
+                }
+                say(bar, text);
             }
             None => {
                 if let Some(bar) = self.lane.take() {
@@ -72,9 +74,9 @@ impl Bars {
             self.beside.push(self.all.insert_before(&self.overall, line()));
         }
         for (bar, text) in self.beside.iter().zip(beside) {
-            bar.set_message(text);
+            say(bar, text);
         }
-        self.overall.set_message(overall);
+        say(&self.overall, overall);
     }
 
     fn hear(&mut self, jobs: &[JobState]) {
@@ -99,9 +101,16 @@ impl Drop for Bars {
     }
 }
 
+/// Every change is a redraw, so nothing is said twice.
+fn say(bar: &ProgressBar, text: String) {
+    if bar.message() != text {
+        bar.set_message(text);
+    }
+}
+
 fn bar() -> ProgressBar {
     // Plain characters: a serial console may know no others.
-    styled(100, "[{bar:20}] {wide_msg}", "=> ")
+    styled(100, "[{bar:12}] {wide_msg}", "=> ")
 }
 
 fn line() -> ProgressBar {

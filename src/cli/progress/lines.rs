@@ -5,8 +5,8 @@ use crate::cli::words::{self, duration};
 use crate::model::view::{JobPhase, JobState, QueuePhase, QueueState};
 use crate::model::{JobKey, Progress};
 
-/// Names are cut to this, so that the numbers behind them stay in sight.
-const NAME: usize = 34;
+/// Names are cut to this, so that the numbers behind them stay in sight on 80 columns.
+const NAME: usize = 26;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,14 +53,15 @@ impl Details {
         let parts = [
             self.note.map(str::to_owned),
             self.percent.map(|percent| format!("{percent} %")),
-            self.items
-                .filter(|(_, items)| *items > 0)
-                .map(|(done, items)| format!("{done} of {items} items")),
             (self.elapsed > 0).then(|| duration(self.elapsed)),
             self.eta.map(|eta| match eta {
                 0 => "longer than usual".to_owned(),
                 eta => format!("about {} left", duration(roughly(eta))),
             }),
+            // Last, because it is the least to lose where the line is cut.
+            self.items
+                .filter(|(_, items)| *items > 0)
+                .map(|(done, items)| format!("{done} of {items} items")),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(between)
     }
@@ -128,7 +129,7 @@ mod tests {
             ..Progress::default()
         };
         let said = |progress: &Progress| Details::of(progress).text(", ");
-        assert_eq!(said(&known), "42 %, 42 of 100 items, 1 h 23 min, about 30 min left");
+        assert_eq!(said(&known), "42 %, 1 h 23 min, about 30 min left, 42 of 100 items");
         assert_eq!(said(&Progress { elapsed: 45, ..Progress::default() }), "45 s");
         let late = Progress { elapsed: 90, usual: Some(60), stopping: true, ..Progress::default() };
         assert_eq!(said(&late), "stopping, 1 min 30 s, longer than usual");

@@ -112,6 +112,8 @@ impl Live {
                 let name = self.names.get(run)?;
                 Some(format!("{name}: {}", Details::of(progress).text(", ")))
             }),
+            // The summary says it at once, and more.
+            What::CycleFinished(_) => None,
             _ if matches!(self.screen, Screen::Bars(_)) && shown_by_bars(event) => None,
             _ => Some(words::sentence_with(event, &|key| self.label(key))),
         };

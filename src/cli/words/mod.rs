@@ -43,16 +43,11 @@ pub fn moment(at: Timestamp) -> String {
     moment_in(at, &TimeZone::system())
 }
 
-/// As [`moment`], to the second, for lines that come one after the other: `2026-03-01 02:15:07`.
-#[must_use]
-pub fn instant(at: Timestamp) -> String {
-    instant_in(at, &TimeZone::system())
-}
-
 pub(crate) fn moment_in(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// As [`moment`], to the second, for lines that come one after the other: `2026-03-01 02:15:07`.
 pub(crate) fn instant_in(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
@@ -104,15 +99,15 @@ pub fn result(result: JobResult) -> &'static str {
     }
 }
 
-/// How a run went, in its colour; beyond its limit is said too.
-pub(crate) fn outcome(went: Option<JobResult>, overrun: bool) -> super::table::Cell {
+/// How a run went and its colour; that it was beyond its limit is said too.
+#[must_use]
+pub fn outcome(went: Option<JobResult>, overrun: bool) -> (String, Tone) {
     let text = went.map_or("under way", result);
-    let tone = went.map_or(Tone::Plain, result_tone);
-    if !overrun {
-        return super::table::Cell::toned(text, tone);
+    match went.map_or(Tone::Plain, result_tone) {
+        tone if !overrun => (text.to_owned(), tone),
+        Tone::Bad => (format!("{text}, late"), Tone::Bad),
+        _ => (format!("{text}, late"), Tone::Warn),
     }
-    let tone = if tone == Tone::Bad { tone } else { Tone::Warn };
-    super::table::Cell::toned(format!("{text}, late"), tone)
 }
 
 /// Why a run went as it did.

@@ -29,9 +29,11 @@ pub struct Paint {
 
 impl Paint {
     /// No colours.
+    #[cfg(test)]
     pub const PLAIN: Self = Self { colours: false };
 
     /// Colours.
+    #[cfg(test)]
     pub const COLOURS: Self = Self { colours: true };
 
     /// What standard output takes: colours on a terminal, unless `NO_COLOR` is set or the terminal is dumb.
