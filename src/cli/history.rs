@@ -46,7 +46,6 @@ fn table(runs: &[RunRecord]) -> String {
         Column::left("Job").shrinks(2),
         Column::left("Result"),
         Column::right("Took").optional(),
-        Column::left("Because").shrinks(3).optional(),
     ]);
     for run in runs {
         let (outcome, tone) = words::outcome(run.result, run.overrun);
@@ -55,8 +54,8 @@ fn table(runs: &[RunRecord]) -> String {
             Cell::from(words::name(&run.label, &run.key.server)),
             Cell::toned(outcome, tone),
             Cell::from(run.duration.map(words::duration)),
-            Cell::from(words::because(run)),
         ]);
+        table.note(&words::because(run));
     }
     table.for_stdout()
 }
