@@ -24,7 +24,7 @@ pub fn report() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     heading("The binary");
     let size = fs::metadata(BINARY).unwrap().len() as f64 / 1e6;
-    figure("its size", &format!("{size:.1} MB (dynamically linked)"));
+    figure("its size", &format!("{size:.1} MB, as linked for this machine"));
     let one = Park::open(&runtime, 1);
     figure("`--version`", &milliseconds(median(|| one.type_in(&["--version"]))));
     figure("`validate`", &milliseconds(median(|| one.type_in(&["validate"]))));

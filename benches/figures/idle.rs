@@ -2,6 +2,7 @@
 
 use jetbackup_remote::orchestrator::WallClock;
 use jetbackup_sim::{Job, Run, World, id};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::night::Night;
@@ -15,26 +16,19 @@ pub fn report() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let nights = runtime.block_on(two_nights());
-    for (name, pauses) in ["first night, nothing known of the jobs", "second night"].iter().zip(nights) {
+    for (name, (pauses, night)) in
+        ["first night, nothing known of the jobs", "second night"].iter().zip(nights)
+    {
         let (sum, most) = (pauses.iter().sum::<f64>(), pauses.iter().copied().fold(0.0, f64::max));
         let mean = sum / pauses.len() as f64;
-        figure(
-            name,
-            &format!(
-                "{mean:.1} s on average, {most:.1} s at most, {:.2} % of the night",
-                100.0 * sum / night()
-            ),
-        );
+        let share = 100.0 * sum / night;
+        figure(name, &format!("{mean:.1} s on average, {most:.1} s at most, {share:.2} % of the night"));
     }
     figure("polling every 30 s, for comparison", "15 s on average, 30 s at most, and the start's delay");
 }
 
-fn night() -> f64 {
-    LASTING.iter().sum::<i64>() as f64
-}
-
-/// The pauses of each night: from the end of what wrote to the next trigger.
-async fn two_nights() -> [Vec<f64>; 2] {
+/// The pauses of each night, from the end of what wrote to the next trigger, and its length; all in seconds.
+async fn two_nights() -> [(Vec<f64>, f64); 2] {
     let jobs = LASTING.iter().zip(1..).map(|(lasting, number)| {
         // The later night differs a little from the one before, as real ones do.
         let run = |seconds| Run::completed().lasting(seconds).items(40);
@@ -51,9 +45,8 @@ async fn two_nights() -> [Vec<f64>; 2] {
     there.assert_one_writer();
     let runs = there.world("a").runs_at(there.clock.now());
     [&runs[..seen], &runs[seen..]].map(|runs| {
-        let pause = |pair: &[jetbackup_sim::truth::RealRun]| {
-            pair[1].triggered.duration_since(pair[0].ended.unwrap()).as_secs_f64()
-        };
-        runs.windows(2).map(pause).collect()
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
+        let pauses = runs.windows(2).map(|pair| seconds(pair[0].ended.unwrap(), pair[1].triggered));
+        (pauses.collect(), seconds(runs[0].triggered, runs[runs.len() - 1].ended.unwrap()))
     })
 }
