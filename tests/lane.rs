@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "support/night.rs"]
-#[allow(dead_code)]
 mod night;
 
 use jetbackup_remote::model::{Command, Selection};
