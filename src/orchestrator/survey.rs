@@ -89,23 +89,14 @@ pub(super) fn record(
 ) -> RunRecord {
     let job = config.job(key);
     RunRecord {
-        id: RunId(super::unique()),
-        key: key.clone(),
-        label: job.map_or_else(|| key.job.to_string(), |job| job.label.clone()),
         cycle,
         origin,
-        asked,
-        baseline: Vec::new(),
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: job.map_or(config.orchestrator.job_timeout, |job| job.timeout).as_secs(),
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: None,
+        ..RunRecord::new(
+            RunId(super::unique()),
+            key.clone(),
+            job.map_or_else(|| key.job.to_string(), |job| job.label.clone()),
+            asked,
+            job.map_or(config.orchestrator.job_timeout, |job| job.timeout).as_secs(),
+        )
     }
 }
