@@ -151,6 +151,231 @@ fn a_secret_in_a_file_for_everyone_is_warned_of() {
     assert!(!warned(0o640));
 }
 
+/// One server `a` and one job on it, with `more` beside them.
+fn with(more: &str) -> String {
+    format!(
+        r#"{{"ssh_key": "/k", "servers": {{"a": {{"host": "h"}}}},
+            "jobs": [{{"job_id": "aaaaaaaaaaaaaaaaaaaaaaaa", "server": "a"}}]{more}}}"#
+    )
+}
+
+#[test]
+fn a_wrongly_shaped_value_shows_no_secret_within_it() {
+    for more in [
+        r#", "notification": [{"smtp_password": "hunter2"}]"#,
+        r#", "notification": {"smtp_host": {"smtp_password": "hunter2"}, "from_address": ["hunter2"]}"#,
+        r#", "mqtt": "mqtt://me:hunter2@broker""#,
+        r#", "mqtt": {"tls": "hunter2", "host": "mqtt://me:hunter2@broker"}"#,
+        r#", "mqtt": {"enabled": true, "host": "me:hunter2@broker"}"#,
+        r#", "orchestrator": "hunter2", "daemon": ["hunter2"], "loop": "hunter2""#,
+    ] {
+        let seen = seen(&with(more));
+        assert!(!seen.contains("hunter2"), "{seen}");
+    }
+    assert!(!seen(r#"["hunter2"]"#).contains("hunter2"));
+    assert!(!seen(r#"{"jobs": "hunter2", "servers": {"a": "hunter2"}}"#).contains("hunter2"));
+    let seen = seen(&with(r#", "mqtt": "mqtt://broker""#));
+    assert!(seen.contains("mqtt is a text, but should be an object in { }"), "{seen}");
+}
+
+#[test]
+fn a_missing_key_is_told_once_and_the_rest_is_checked() {
+    let text = r#"{"ssh_key": "/k",
+        "servers": {"a": {"port": 22}, "b": {"user": "u"}, "c": {"host": "c"}},
+        "jobs": [{"job_id": "aaaaaaaaaaaaaaaaaaaaaaaa"}, {"server": "c"}, {"server": "d"}],
+        "orchestrator": {"state_dir": "state"}}"#;
+    golden("config/missing.txt", &seen(text));
+}
+
+#[test]
+fn secrets_are_looked_for_only_where_they_are_used_and_every_server_without_a_job_is_named() {
+    let off = r#", "notification": {"smtp_password": "FROM_FILE:/no/such"}, "mqtt": {"password": "FROM_ENV:NO_SUCH"}"#;
+    assert_eq!(valid(&with(off)).1, [""; 0]);
+    let (_, warnings) =
+        valid(&with(&off.replace(": {", r#": {"enabled": true, "to_addresses": "a@b", "host": "h", "#)));
+    let missing = |path: &str| warnings.iter().any(|warning| warning.starts_with(path));
+    assert!(missing("notification.smtp_password") && missing("mqtt.password"), "{warnings:?}");
+    let text = r#"{"ssh_key": "/k", "ssh_key_passphrase": "FROM_ENV:NO_SUCH", "servers": {"a": {"host": "a"}, "b": {"host": "b"}}}"#;
+    let (_, warnings) = valid(text);
+    let about = |words: &str| warnings.iter().filter(|warning| warning.contains(words)).count();
+    assert_eq!((about("NO_SUCH"), about("has no job in the queue")), (1, 2), "{warnings:?}");
+}
+
+#[test]
+fn numbers_beyond_what_can_be_meant_are_problems_and_whole_ones_may_have_a_point() {
+    for (section, key) in [
+        ("orchestrator", "max_overruns"),
+        ("orchestrator", "log_backup_count"),
+        ("orchestrator", "log_max_bytes"),
+        ("orchestrator", "job_timeout"),
+        ("loop", "min_pause"),
+        ("daemon", "random_delay"),
+        ("destination", "alert_days_without_jobs"),
+    ] {
+        for number in ["4294967296000000", "18446744073709551615", "1e30", "-1", "0.5"] {
+            let seen = seen(&with(&format!(r#", "{section}": {{"{key}": {number}}}"#)));
+            assert!(
+                seen.contains(&format!("{section}.{key} is ")) && seen.contains("a whole number from"),
+                "{seen}"
+            );
+        }
+    }
+    let text = with("").replace(r#""server""#, r#""priority": 18446744073709551615, "server""#);
+    assert!(seen(&text).contains("jobs[0].priority is 18446744073709551615"));
+    let (config, _) = valid(&with(r#", "orchestrator": {"poll_interval": 45.0}"#));
+    assert_eq!(config.orchestrator.poll_interval.as_secs(), 45);
+}
+
+#[test]
+fn zero_means_what_it_means_to_the_predecessor() {
+    let text = with(
+        r#", "orchestrator": {"job_timeout": 100, "startup_timeout": 9, "log_max_bytes": 0, "log_backup_count": 0}"#,
+    );
+    let (config, warnings) = valid(&text.replace(r#""server""#, r#""timeout": 0, "server""#));
+    assert_eq!(config.jobs[0].timeout.as_secs(), 100);
+    assert_eq!((config.orchestrator.log_max_bytes, config.orchestrator.log_backup_count), (0, 0));
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn an_empty_text_is_not_set() {
+    let text = r#"{"ssh_key": "/k", "ssh_key_passphrase": "", "servers": {"a": {"host": "h", "ssh_key": "",
+        "ssh_key_passphrase": "", "destination_id": "", "host_key": " "}},
+        "jobs": [{"job_id": "aaaaaaaaaaaaaaaaaaaaaaaa", "server": "a", "label": "", "type": "DataBase"}],
+        "orchestrator": {"state_file": ""}, "daemon": {"schedule": ""},
+        "mqtt": {"username": "", "client_id": "", "tls": ""},
+        "notification": {"enabled": true, "smtp_user": "", "smtp_password": "", "smtp_security": "", "ping_url": "",
+            "webhook_url": "", "from_address": "", "to_addresses": "a@b"}}"#;
+    let (config, warnings) = valid(text);
+    assert_eq!(warnings, [""; 0]);
+    let server = &config.servers[0];
+    assert_eq!(server.ssh_key.path, Path::new("/k"));
+    assert!(
+        server.ssh_key.passphrase.is_none() && server.destination_id.is_none() && server.host_key.is_none()
+    );
+    assert_eq!(config.jobs[0].label, "aaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_eq!(config.jobs[0].kind, JobKind::Database, "its case does not count");
+    let mail = &config.notification;
+    assert!(mail.smtp_user.is_none() && mail.smtp_password.is_none() && mail.ping_url.is_none());
+    assert_eq!(mail.from_address, "jetbackup-remote@localhost");
+    assert!(config.mqtt.username.is_none() && config.daemon.schedule.is_none());
+}
+
+#[test]
+fn the_predecessors_days_without_jobs_are_the_default_of_stale_after() {
+    let days = |more: &str| valid(&with(more)).0.jobs[0].stale_after.as_secs() / 86_400;
+    assert_eq!(days(r#", "destination": {"alert_days_without_jobs": 5}"#), 5);
+    assert_eq!(days(r#", "destination": {"alert_days_without_jobs": 0}"#), 3);
+    let both = r#", "destination": {"alert_days_without_jobs": 5}, "orchestrator": {"stale_after": 86400}"#;
+    assert_eq!(days(both), 1);
+}
+
+#[test]
+fn a_key_may_stand_twice_only_if_it_is_a_comment() {
+    let twice = |text: &str| seen(text).matches("stands twice").count();
+    assert_eq!(twice(&with(r#", "_comment": "1", "_comment": "2""#)), 0);
+    assert_eq!(twice(r#"{"servers": {"a": {"host": "h", "host": "i"}, "a": {"host": "h"}}}"#), 2);
+    assert_eq!(twice(&with("").replace(r#""server""#, r#""job_id": "x", "server""#)), 1);
+    assert_eq!(twice(&with(r#", "ssh_key": "/l""#)), 1);
+}
+
+#[test]
+fn a_comment_among_the_servers_is_none_of_them() {
+    let text =
+        with("").replace(r#"{"a":"#, r#"{"_comment": "text", "_list": [1], "_a": {"host": "i"}, "a":"#);
+    let (config, _) = valid(&text);
+    let names: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
+    assert_eq!(names, ["_a", "a"]);
+}
+
+#[test]
+fn mail_addresses_are_split_and_checked() {
+    let mail = |to: &str, from: &str, enabled: bool| {
+        with(&format!(
+            r#", "notification": {{"enabled": {enabled}, "to_addresses": {to}, "from_address": "{from}"}}"#
+        ))
+    };
+    let (config, _) = valid(&mail(r#""a@b, Me <c@d>""#, "Pi <pi@example.com>", true));
+    assert_eq!(config.notification.to_addresses, ["a@b", "Me <c@d>"]);
+    let (config, _) = valid(&mail(r#"["a@b,c@d", "e@f"]"#, "a@b", true));
+    assert_eq!(config.notification.to_addresses.len(), 3);
+    for (to, from, path) in [
+        (r#""a b@c""#, "a@b", "to_addresses"),
+        (r#"["a@b\nBcc: c@d"]"#, "a@b", "to_addresses"),
+        (r#""a@b""#, "root", "from_address"),
+        (r#""a@b""#, "a@b, c@d", "from_address"),
+        (r#"", ""#, "a@b", "to_addresses is empty"),
+    ] {
+        let seen = seen(&mail(to, from, true));
+        assert!(seen.starts_with("the configuration") && seen.contains(path), "{seen}");
+        if !path.contains("empty") {
+            let (config, warnings) = valid(&mail(to, from, false));
+            assert!(
+                warnings[0].contains(path) && !config.notification.from_address.is_empty(),
+                "{warnings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_host_is_a_host_and_nothing_more() {
+    for host in ["root@h", "ssh://h", "h:22", "-oProxyCommand=x", "a b"] {
+        let seen = seen(&with("").replace(r#""h""#, &format!("{host:?}")));
+        assert!(seen.contains("servers.a.host ") && seen.contains("should be"), "{seen}");
+    }
+    assert_eq!(valid(&with("").replace(r#""h""#, r#""2001:db8::1""#)).0.servers[0].host, "2001:db8::1");
+    assert!(
+        seen(&with(r#", "notification": {"enabled": true, "to_addresses": "a@b", "smtp_host": "h:25"}"#))
+            .contains("smtp_host")
+    );
+    assert_eq!(valid(&with(r#", "mqtt": {"host": "h:1883"}"#)).1.len(), 1, "only a warning while off");
+}
+
+#[test]
+fn the_control_socket_must_fit_into_a_socket_address() {
+    let socket = |length: usize| {
+        with(&format!(r#", "orchestrator": {{"control_socket": "/{}"}}"#, "s".repeat(length - 1)))
+    };
+    assert_eq!(valid(&socket(107)).1, [""; 0]);
+    assert!(seen(&socket(108)).contains("orchestrator.control_socket has 108 bytes"));
+}
+
+#[test]
+fn keys_and_passphrases_find_each_other_and_the_home_folder() {
+    let text = r#"{"ssh_key": "~/k", "ssh_key_passphrase": "common", "servers": {
+        "a": {"host": "a"},
+        "b": {"host": "b", "ssh_key_passphrase": "own of b"},
+        "c": {"host": "c", "ssh_key": "~/c"}}}"#;
+    let (config, _) = valid(text);
+    let key = |at: usize| {
+        let key = &config.servers[at].ssh_key;
+        (key.path.clone(), key.passphrase.as_ref().map(|secret| secret.read().unwrap()))
+    };
+    let home = Path::new(&std::env::var("HOME").unwrap()).to_owned();
+    assert_eq!(key(0), (home.join("k"), Some("common".into())));
+    assert_eq!(key(1), (home.join("k"), Some("own of b".into())));
+    assert_eq!(key(2), (home.join("c"), None));
+}
+
+#[test]
+fn two_names_of_one_sshd_and_names_with_dots_are_told_readably() {
+    let text =
+        r#"{"ssh_key": "/k", "servers": {"a": {"host": "H.example.com"}, "b.c": {"host": "h.example.com"}}}"#;
+    let (_, warnings) = valid(text);
+    let expected = r#"servers["b.c"] has the host and port of servers.a: is one server meant twice?"#;
+    assert!(warnings.contains(&expected.to_owned()), "{warnings:?}");
+    let apart = text.replacen(r#"com""#, r#"com", "port": 22"#, 1);
+    assert!(!valid(&apart).1.iter().any(|warning| warning.contains("twice")));
+    let wrong = r#"{"servers": {"web1.example.com": {"host": "h", "port": "x"}}}"#;
+    assert!(seen(wrong).contains(r#"servers["web1.example.com"].port is "x""#));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_fault() {
+    assert_eq!(valid(&format!("\u{feff}{}", with(""))).1, [""; 0]);
+}
+
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Value, json};
     let leaf = prop_oneof![

@@ -84,7 +84,7 @@ impl<'a> Checker<'a> {
             let choice = self.resolve(choice);
             match choice.get("const") {
                 Some(constant) => *constant == *value,
-                None if choices_or_enum(choice) => true,
+                None if choices_or_enum(choice) => !value.is_null(),
                 None => types(choice).iter().any(|name| is_a(value, name)),
             }
         };
