@@ -49,12 +49,13 @@ impl Orchestrator {
         self.past.get(key).and_then(|(_, usual)| *usual)
     }
 
-    /// When a server is to be polled next; never, if nothing is under way there or a poll is out.
-    pub(super) fn poll_due(&self, station: &Station) -> Option<Instant> {
+    /// When a server is to be polled next, as of `now`; never, if nothing is under way there or a poll is out.
+    ///
+    /// The caller's `now` is what makes "at once" not later than now: a clock read here would be ahead of it.
+    pub(super) fn poll_due(&self, station: &Station, now: Instant) -> Option<Instant> {
         if station.contact.polling {
             return None;
         }
-        let now = Instant::now();
         let on_it = self.runs.iter().filter(|run| run.record.key.server == station.name);
         let pause = on_it.map(|run| run.poll_pause(now, self.pace(run))).min()?;
         Some(station.contact.asked.map_or(now, |asked| asked + pause))
@@ -63,7 +64,7 @@ impl Orchestrator {
     pub(super) fn start_polls(&mut self) {
         let now = Instant::now();
         for at in 0..self.stations.len() {
-            if self.poll_due(&self.stations[at]).is_none_or(|due| due > now) {
+            if self.poll_due(&self.stations[at], now).is_none_or(|due| due > now) {
                 continue;
             }
             let server = self.stations[at].name.clone();
