@@ -12,6 +12,7 @@ use crate::jetbackup::Client;
 use crate::logging::{self, Logging};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::ssh;
+use crate::state_dir;
 
 /// Reads the configuration; its warnings go to standard error.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
@@ -120,6 +121,13 @@ impl Line {
 
 /// The lines to these servers. Nothing is connected until the first call.
 pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, Failure> {
+    if config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew && servers.iter().any(|server| server.host_key.is_none()) {
+        // `test` comes before the first run, and the host keys it meets need a place. Where it cannot be made, each
+        // server's answer says so, unless its key is known already.
+        if let Err(error) = state_dir::ensure(&config.orchestrator.state_dir) {
+            tracing::warn!("{error}");
+        }
+    }
     servers.iter().map(|server| line(config, server)).collect()
 }
 
