@@ -74,9 +74,12 @@ fn status_shows_the_queue_and_how_far_a_run_is() {
 fn a_stop_by_the_command_line_ends_the_run_as_aborted_and_the_queue_goes_on() {
     let farm = Farm::new([vec![lasting(300).stop_after(1)], vec![brief()]]);
     let runner = farm.start(&["run"]);
-    let group = |farm: &Farm| state(&farm.status(), "alpha 0")["current"]["group"].as_str().map(str::to_owned);
-    farm.until("the group is shown", |farm| group(farm).is_some());
-    let group = group(&farm).unwrap();
+    let mut group = None;
+    farm.until("the group is shown", |farm| {
+        group = state(&farm.status(), "alpha 0")["current"]["group"].as_str().map(str::to_owned);
+        group.is_some()
+    });
+    let group = group.unwrap();
     farm.call(&["stop", "--server", "alpha", &group]).ended_with(0).says("it has ended");
     runner.wait().ended_with(2);
     assert_eq!(farm.results(), ["alpha 0, aborted, -", "beta 0, completed, -"]);

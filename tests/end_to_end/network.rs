@@ -39,7 +39,7 @@ fn a_frozen_network_keeps_the_lane_until_the_run_is_seen_to_have_ended() {
     let runner = farm.start(&["run"]);
     farm.until("the job writes", |farm| farm.wrote(0).0);
     farm.proxy(0).hold();
-    farm.until("the loss is told", |_| runner.stdout().contains("Out of reach"));
+    farm.until("the loss is told", |_| runner.stdout().contains("Not reachable: alpha"));
     assert_eq!(farm.triggers(1, 0), 0, "nothing starts while the run may be writing");
     farm.proxy(0).release();
     runner.wait().ended_with(0);
