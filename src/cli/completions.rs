@@ -1,8 +1,7 @@
 //! `completions SHELL`.
 
-use std::io::Write;
-
 use super::exit::{Exit, Failure};
+use super::output::print;
 
 pub(super) fn completions(
     shell: clap_complete::Shell,
@@ -10,6 +9,6 @@ pub(super) fn completions(
 ) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, command, "jetbackup-remote", &mut script);
-    std::io::stdout().write_all(&script)?;
+    print(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Done)
 }
