@@ -25,9 +25,8 @@ fn killed_right_after_the_trigger_it_finds_the_run_and_does_not_trigger_again() 
 #[test]
 fn killed_while_jetbackup_has_the_run_in_its_own_queue() {
     let farm = Farm::new([vec![brief().pending(5)], vec![brief()]]);
-    let known = |farm: &Farm| {
-        farm.triggers(0, 0) == 1 && farm.history().iter().any(|run| run["group"].is_string())
-    };
+    let known =
+        |farm: &Farm| farm.triggers(0, 0) == 1 && farm.history().iter().any(|run| run["group"].is_string());
     killed(&farm, "the group is on record", known, &["run"]);
     assert_eq!(farm.triggers(0, 0), 1);
     assert_eq!(farm.results(), ["alpha 0, completed, -", "beta 0, completed, -"]);
@@ -36,9 +35,8 @@ fn killed_while_jetbackup_has_the_run_in_its_own_queue() {
 #[test]
 fn killed_while_the_job_runs() {
     let farm = Farm::new([vec![lasting(5)], vec![brief()]]);
-    let writing = |farm: &Farm| {
-        farm.wrote(0).0 && farm.history().iter().any(|run| run["started"].is_string())
-    };
+    let writing =
+        |farm: &Farm| farm.wrote(0).0 && farm.history().iter().any(|run| run["started"].is_string());
     killed(&farm, "the start is on record", writing, &["run"]);
     assert_eq!(farm.triggers(0, 0), 1);
     assert_eq!(farm.results(), ["alpha 0, completed, -", "beta 0, completed, -"]);
@@ -112,7 +110,11 @@ impl FullDisk {
 
     fn system(&self, program: &str, arguments: &[&str]) {
         let status = std::process::Command::new(program).args(arguments).arg(&self.0).status().unwrap();
-        assert!(status.success(), "{program} {arguments:?} {} (this test has to run as root)", self.0.display());
+        assert!(
+            status.success(),
+            "{program} {arguments:?} {} (this test has to run as root)",
+            self.0.display()
+        );
     }
 
     fn fill(&self) {

@@ -66,7 +66,10 @@ fn status_shows_the_queue_and_how_far_a_run_is() {
     let run = state(&status, "alpha 0");
     assert_eq!((&run["phase"], &run["running"]), (&"running".into(), &Value::Bool(true)), "{run}");
     assert_eq!(run["current"]["items"], 3);
-    farm.call(&["status"]).ended_with(0).says("alpha 0").says("to stop it: jetbackup-remote stop --server alpha");
+    farm.call(&["status"])
+        .ended_with(0)
+        .says("alpha 0")
+        .says("to stop it: jetbackup-remote stop --server alpha");
     runner.wait().ended_with(0);
 }
 

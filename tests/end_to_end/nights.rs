@@ -8,12 +8,8 @@ use crate::farm::{Farm, brief, job, lasting, quick};
 fn jobs_of_three_servers_run_in_order_one_at_a_time_over_one_connection_each() {
     let farm = Farm::new([vec![brief(), brief()], vec![lasting(2)], vec![brief()]]);
     farm.call(&["run"]).ended_with(0).says("4 of 4");
-    let order = [
-        "alpha 0, completed, -",
-        "alpha 1, completed, -",
-        "beta 0, completed, -",
-        "gamma 0, completed, -",
-    ];
+    let order =
+        ["alpha 0, completed, -", "alpha 1, completed, -", "beta 0, completed, -", "gamma 0, completed, -"];
     assert_eq!(farm.results(), order);
     farm.assert_one_writer();
     for (server, jobs) in [(0, 2), (1, 1), (2, 1)] {
