@@ -50,7 +50,9 @@ impl Orchestrator {
         self.past.get(key).and_then(|(_, usual)| *usual)
     }
 
-    /// When a server is to be polled next; never, if nothing is under way there or a poll is out.
+    /// When a server is to be polled next, as of `now`; never, if nothing is under way there or a poll is out.
+    ///
+    /// The caller's `now` is what makes "at once" not later than now: a clock read here would be ahead of it.
     pub(super) fn poll_due(&self, station: &Station, now: Instant) -> Option<Instant> {
         if station.contact.polling {
             return None;

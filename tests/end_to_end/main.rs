@@ -8,4 +8,6 @@ mod farm;
 mod support;
 
 mod crashes;
+mod limits;
+mod network;
 mod nights;

@@ -1,6 +1,6 @@
 //! Whole nights without accidents: the order, one at a time, and every way a job can end.
 
-use jetbackup_sim::Run;
+use jetbackup_sim::{Fault, Run, Spoil};
 
 use crate::farm::{Farm, brief, job, lasting, quick};
 
@@ -34,13 +34,18 @@ fn every_way_a_job_can_end_is_told_as_it_was() {
         quick(Run::failed()),
         quick(Run::aborted()),
         quick(Run::never_finished()),
-        Run::hook_abort().no_group(),
+        brief(),
         Run::refused("Job is not allowed to run"),
         brief(),
         brief(),
     ]])
     .set("startup_timeout", 2);
-    farm.world(0, |world, now| world.set_disabled_at(&job(0, 6), true, now));
+    // The fifth trigger is acknowledged, and that is all.
+    let lie = Fault::new(Spoil::Nothing).on("runBackupJobManually").skip(4).times(1).without_effect();
+    farm.world(0, |world, now| {
+        *world = world.clone().fault(lie);
+        world.set_disabled_at(&job(0, 6), true, now);
+    });
     farm.call(&["run"]).ended_with(2).says("1 of 8").says("disabled");
     let results = [
         "alpha 0, partial, -",

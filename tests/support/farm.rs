@@ -20,7 +20,7 @@ use crate::support::proxy::Proxy;
 use crate::support::sshd::{Sshd, keygen};
 
 /// How long anything that must happen may take before the test is failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
 /// A run that completes within two seconds.
@@ -297,6 +297,11 @@ impl Runner {
         fs::read_to_string(&self.files[0]).unwrap()
     }
 
+    /// What it has said beside that so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.files[1]).unwrap()
+    }
+
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
@@ -318,7 +323,7 @@ impl Runner {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it never ended:\n{}", self.stdout());
+            assert!(begun.elapsed() < PATIENCE, "it never ended:\n{}\n{}", self.stdout(), self.stderr());
             thread::sleep(Duration::from_millis(20));
         };
         let read = |path: &PathBuf| fs::read_to_string(path).unwrap();
