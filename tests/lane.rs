@@ -5,7 +5,8 @@
 #[allow(dead_code)]
 mod night;
 
-use jetbackup_remote::model::{Command, Selection};
+use jetbackup_remote::model::view::JobPhase;
+use jetbackup_remote::model::{AfterTimeout, Command, JobKey, Selection, What};
 use jetbackup_sim::{Fault, Job, Run, Spoil, World};
 use night::{DUSK, Night, id, seconds};
 use serde_json::json;
@@ -114,4 +115,60 @@ async fn told_to_leave_it_does_not_wait_for_logs() {
     }
     runner.leave.cancel();
     tokio::time::timeout(seconds(2), runner.end()).await.expect("a log takes half a minute to say nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_a_person_called_off_is_nothing_to_recover_from() {
+    let night = Night::new(
+        vec![("a", server(vec![completed(600)])), ("b", server(vec![completed(60)]))],
+        &["a/1", "b/1"],
+        json!({}),
+    );
+    night.start(only("b")).await.end().await;
+    let mut runner = night.start(Selection::default()).await;
+    runner.event("job_started").await;
+    runner.ask(Command::StopAfterCurrent).await;
+    runner.end().await;
+    let mut runner = night.start(only("b")).await;
+    let recovered = loop {
+        if let What::JobFinished { recovered, .. } = runner.events.recv().await.unwrap().what {
+            break recovered;
+        }
+    };
+    runner.end().await;
+    assert!(!recovered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_names_the_right_server_and_shows_at_once() {
+    let world = || server(vec![completed(600).stop_after(60)]);
+    let night = Night::new(vec![("a", world()), ("b", world())], &["a/1", "b/1"], json!({}));
+    let mut runner = night.start(Selection::default()).await;
+    let group = runner.group().await;
+    let wrong = runner.ask(Command::Stop { server: "b".parse().unwrap(), group }).await;
+    assert!(!wrong.accepted, "{}", wrong.reason);
+    assert_eq!(night.world("b").count("stopQueueGroup"), 0, "b was not even asked");
+    assert!(runner.ask(Command::Stop { server: "a".parse().unwrap(), group }).await.accepted);
+    assert_eq!(runner.handle.snapshot.borrow().jobs()[0].phase, JobPhase::Stopping);
+    runner.leave.cancel();
+    runner.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_reached_after_a_release_does_not_claim_that_the_lane_waits() {
+    let night = Night::new(
+        vec![("a", server(vec![completed(50_000)])), ("b", server(vec![completed(5_000)]))],
+        &["a/1", "b/1"],
+        json!({"job_timeout": 3000, "on_timeout": "wait"}),
+    );
+    let mut runner = night.start(Selection::default()).await;
+    runner.event("job_started").await;
+    night.cut("a", true);
+    runner.event("server_unreachable").await;
+    let key = JobKey { server: "a".parse().unwrap(), job: id("1").parse().unwrap() };
+    assert!(runner.ask(Command::Release(key)).await.accepted);
+    let What::JobTimeout { run, next, .. } = runner.event("job_timeout").await.what else { panic!() };
+    assert_eq!((run.label.as_str(), next), ("a/1", AfterTimeout::GoesOn));
+    runner.leave.cancel();
+    runner.end().await;
 }
