@@ -1,12 +1,13 @@
 //! Configurations as people write them: the predecessor's, the documented ones, broken ones, hostile ones.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "config/predecessor.rs"]
+mod predecessor;
 mod support;
 
 use std::path::Path;
-use std::time::Duration;
 
-use jetbackup_remote::config::{self, Commands, Config, ConfigError, JobKind, OnTimeout, SmtpSecurity};
+use jetbackup_remote::config::{self, Commands, Config, ConfigError, OnTimeout, SmtpSecurity};
 use proptest::prelude::*;
 use support::golden;
 
@@ -31,38 +32,6 @@ fn seen(text: &str) -> String {
     };
     warnings.iter().for_each(|warning| seen.push_str(&format!("warning: {warning}\n")));
     seen
-}
-
-#[test]
-fn the_predecessors_file_works_unchanged_with_its_defaults() {
-    let (config, warnings) = valid(&sample("predecessor.json"));
-    assert_eq!(warnings, [""; 0]);
-    assert_eq!(config.servers[0].name.as_str(), "server1");
-    assert_eq!(config.servers[1].ssh_key.path, Path::new("/root/.ssh/id_ed25519"));
-    assert_eq!((config.jobs[0].kind, config.jobs[1].kind), (JobKind::Accounts, JobKind::Database));
-    assert_eq!(config.jobs[0].timeout, Duration::from_secs(14400));
-}
-
-#[test]
-fn the_predecessors_newer_keys_are_taken() {
-    let (config, warnings) = valid(&sample("predecessor-newer.json"));
-    assert_eq!(warnings.len(), 1, "only that the password is not to be had here: {warnings:?}");
-    let server = &config.servers[0];
-    assert_eq!(server.ssh_key.path, Path::new("/root/.ssh/server1"));
-    assert_eq!(server.ssh_timeout, Duration::from_secs(20));
-    assert!(server.destination_id.is_some());
-    assert_eq!(config.jobs[0].timeout, Duration::from_secs(7200));
-    assert_eq!(
-        (config.jobs[0].kind, config.jobs[0].label.as_str()),
-        (JobKind::Other, "aaaaaaaaaaaaaaaaaaaaaaaa")
-    );
-    assert_eq!(config.orchestrator.startup_timeout, Duration::from_secs(90));
-    assert_eq!(config.notification.smtp_security, SmtpSecurity::Starttls);
-    assert_eq!(config.notification.to_addresses, ["admin@example.com"]);
-    assert!(!config.notification.on_partial && !config.notification.on_daemon_lifecycle);
-    assert!(config.destination.force_activate && !config.destination.skip_if_disabled);
-    let repeat = config.cycle_loop.unwrap();
-    assert_eq!((repeat.target_interval.as_secs(), repeat.min_pause.as_secs()), (43_200, 3_600));
 }
 
 #[test]
@@ -149,6 +118,127 @@ fn a_secret_in_a_file_for_everyone_is_warned_of() {
     };
     assert!(warned(0o644));
     assert!(!warned(0o640));
+}
+
+/// One server `a` and one job on it, with `more` beside them.
+fn with(more: &str) -> String {
+    format!(
+        r#"{{"ssh_key": "/k", "servers": {{"a": {{"host": "h"}}}},
+            "jobs": [{{"job_id": "aaaaaaaaaaaaaaaaaaaaaaaa", "server": "a"}}]{more}}}"#
+    )
+}
+
+#[test]
+fn a_wrongly_shaped_value_shows_no_secret_within_it() {
+    for more in [
+        r#", "notification": [{"smtp_password": "hunter2"}]"#,
+        r#", "notification": {"smtp_host": {"smtp_password": "hunter2"}, "from_address": ["hunter2"]}"#,
+        r#", "mqtt": "mqtt://me:hunter2@broker""#,
+        r#", "mqtt": {"tls": "hunter2", "host": "mqtt://me:hunter2@broker"}"#,
+        r#", "mqtt": {"enabled": true, "host": "me:hunter2@broker"}"#,
+        r#", "orchestrator": "hunter2", "daemon": ["hunter2"], "loop": "hunter2""#,
+    ] {
+        let seen = seen(&with(more));
+        assert!(!seen.contains("hunter2"), "{seen}");
+    }
+    assert!(!seen(r#"["hunter2"]"#).contains("hunter2"));
+    assert!(!seen(r#"{"jobs": "hunter2", "servers": {"a": "hunter2"}}"#).contains("hunter2"));
+    let seen = seen(&with(r#", "mqtt": "mqtt://broker""#));
+    assert!(seen.contains("mqtt is a text, but should be an object in { }"), "{seen}");
+}
+
+#[test]
+fn a_missing_key_is_told_once_and_the_rest_is_checked() {
+    let text = r#"{"ssh_key": "/k",
+        "servers": {"a": {"port": 22}, "b": {"user": "u"}, "c": {"host": "c"}},
+        "jobs": [{"job_id": "aaaaaaaaaaaaaaaaaaaaaaaa"}, {"server": "c"}, {"server": "d"}],
+        "orchestrator": {"state_dir": "state"}}"#;
+    golden("config/missing.txt", &seen(text));
+}
+
+#[test]
+fn secrets_are_looked_for_only_where_they_are_used_and_every_server_without_a_job_is_named() {
+    let off = r#", "notification": {"smtp_password": "FROM_FILE:/no/such"}, "mqtt": {"password": "FROM_ENV:NO_SUCH"}"#;
+    assert_eq!(valid(&with(off)).1, [""; 0]);
+    let (_, warnings) =
+        valid(&with(&off.replace(": {", r#": {"enabled": true, "to_addresses": "a@b", "host": "h", "#)));
+    let missing = |path: &str| warnings.iter().any(|warning| warning.starts_with(path));
+    assert!(missing("notification.smtp_password") && missing("mqtt.password"), "{warnings:?}");
+    let text = r#"{"ssh_key": "/k", "ssh_key_passphrase": "FROM_ENV:NO_SUCH", "servers": {"a": {"host": "a"}, "b": {"host": "b"}}}"#;
+    let (_, warnings) = valid(text);
+    let about = |words: &str| warnings.iter().filter(|warning| warning.contains(words)).count();
+    assert_eq!((about("NO_SUCH"), about("has no job in the queue")), (1, 2), "{warnings:?}");
+}
+
+#[test]
+fn mail_addresses_are_split_and_checked() {
+    let mail = |to: &str, from: &str, enabled: bool| {
+        with(&format!(
+            r#", "notification": {{"enabled": {enabled}, "to_addresses": {to}, "from_address": "{from}"}}"#
+        ))
+    };
+    let (config, _) = valid(&mail(r#""a@b, Me <c@d>""#, "Pi <pi@example.com>", true));
+    assert_eq!(config.notification.to_addresses, ["a@b", "Me <c@d>"]);
+    let (config, _) = valid(&mail(r#"["a@b,c@d", "e@f"]"#, "a@b", true));
+    assert_eq!(config.notification.to_addresses.len(), 3);
+    for (to, from, path) in [
+        (r#""a b@c""#, "a@b", "to_addresses"),
+        (r#"["a@b\nBcc: c@d"]"#, "a@b", "to_addresses"),
+        (r#""a@b""#, "root", "from_address"),
+        (r#""a@b""#, "a@b, c@d", "from_address"),
+        (r#"", ""#, "a@b", "to_addresses is empty"),
+    ] {
+        let seen = seen(&mail(to, from, true));
+        assert!(seen.starts_with("the configuration") && seen.contains(path), "{seen}");
+        if !path.contains("empty") {
+            let (config, warnings) = valid(&mail(to, from, false));
+            assert!(
+                warnings[0].contains(path) && !config.notification.from_address.is_empty(),
+                "{warnings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_host_is_a_host_and_nothing_more() {
+    for host in ["root@h", "ssh://h", "h:22", "-oProxyCommand=x", "a b"] {
+        let seen = seen(&with("").replace(r#""h""#, &format!("{host:?}")));
+        assert!(seen.contains("servers.a.host ") && seen.contains("should be"), "{seen}");
+    }
+    assert_eq!(valid(&with("").replace(r#""h""#, r#""2001:db8::1""#)).0.servers[0].host, "2001:db8::1");
+    assert!(
+        seen(&with(r#", "notification": {"enabled": true, "to_addresses": "a@b", "smtp_host": "h:25"}"#))
+            .contains("smtp_host")
+    );
+    assert_eq!(valid(&with(r#", "mqtt": {"host": "h:1883"}"#)).1.len(), 1, "only a warning while off");
+}
+
+#[test]
+fn the_control_socket_must_fit_into_a_socket_address() {
+    let socket = |length: usize| {
+        with(&format!(r#", "orchestrator": {{"control_socket": "/{}"}}"#, "s".repeat(length - 1)))
+    };
+    assert_eq!(valid(&socket(107)).1, [""; 0]);
+    assert!(seen(&socket(108)).contains("orchestrator.control_socket has 108 bytes"));
+}
+
+#[test]
+fn two_names_of_one_sshd_and_names_with_dots_are_told_readably() {
+    let text =
+        r#"{"ssh_key": "/k", "servers": {"a": {"host": "H.example.com"}, "b.c": {"host": "h.example.com"}}}"#;
+    let (_, warnings) = valid(text);
+    let expected = r#"servers["b.c"] has the host and port of servers.a: is one server meant twice?"#;
+    assert!(warnings.contains(&expected.to_owned()), "{warnings:?}");
+    let apart = text.replacen(r#"com""#, r#"com", "port": 22"#, 1);
+    assert!(!valid(&apart).1.iter().any(|warning| warning.contains("twice")));
+    let wrong = r#"{"servers": {"web1.example.com": {"host": "h", "port": "x"}}}"#;
+    assert!(seen(wrong).contains(r#"servers["web1.example.com"].port is "x""#));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_fault() {
+    assert_eq!(valid(&format!("\u{feff}{}", with(""))).1, [""; 0]);
 }
 
 fn any_json() -> impl Strategy<Value = serde_json::Value> {

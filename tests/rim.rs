@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use jetbackup_remote::history::{Filter, History, HistoryError, Opened};
 use jetbackup_remote::lock::{self, LockError};
-use jetbackup_remote::model::{Event, JobKey, Origin, RunId, RunRecord, What};
+use jetbackup_remote::model::{Event, JobKey, RunId, RunRecord, What};
 
 /// A program that holds a lock as the predecessor does, until it is told to go.
 struct Python {
@@ -102,26 +102,8 @@ fn on_disk() -> Option<PathBuf> {
 fn event(id: i64) -> Event {
     let at = "2025-03-01T02:00:00Z".parse().unwrap();
     let key = JobKey { server: "web".parse().unwrap(), job: "64abcdef0123456789abcdef".parse().unwrap() };
-    let run = RunRecord {
-        id: RunId(id),
-        key,
-        label: "Accounts".to_owned(),
-        cycle: None,
-        origin: Origin::Triggered,
-        asked: at,
-        baseline: Vec::new(),
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: 14_400,
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: Some("x".repeat(250)),
-    };
+    let run =
+        RunRecord { error: Some("x".repeat(250)), ..RunRecord::new(RunId(id), key, "Accounts", at, 14_400) };
     Event { at, what: What::JobStarting(run) }
 }
 

@@ -1,12 +1,11 @@
 //! `completions SHELL`.
 
-use std::io::Write;
-
 use super::exit::{Exit, Failure};
+use super::output::print;
 
 pub(super) fn completions(shell: clap_complete::Shell, command: &mut clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, command, "jetbackup-remote", &mut script);
-    std::io::stdout().write_all(&script)?;
+    print(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output::print;
 use super::table::{Cell, Column, Table};
 use super::words;
-use crate::history::{Filter, History};
+use crate::history::{Filter, History, HistoryError};
 use crate::model::{InvalidId, RunRecord};
 
 #[derive(Serialize)]
@@ -27,8 +27,12 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
     let job = names.job.as_deref().map(str::parse).transpose().map_err(unknown)?;
     let filter = Filter { server, job, since: None, limit: Some(args.limit) };
     let runs = block_on(async {
-        let history = History::read_only(&config.orchestrator.state_dir)?;
-        Ok(history.runs(&filter).await?)
+        match History::read_only(&config.orchestrator.state_dir) {
+            Ok(history) => Ok(history.runs(&filter).await?),
+            // Before the first run there is nothing to tell, which is no failure.
+            Err(HistoryError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
     })?;
     if args.json {
         print(&serde_json::to_string_pretty(&Records { runs })?)?;
@@ -46,7 +50,6 @@ fn table(runs: &[RunRecord]) -> String {
         Column::left("Job").shrinks(2),
         Column::left("Result"),
         Column::right("Took").optional(),
-        Column::left("Because").shrinks(3).optional(),
     ]);
     for run in runs {
         let (outcome, tone) = words::outcome(run.result, run.overrun);
@@ -55,8 +58,8 @@ fn table(runs: &[RunRecord]) -> String {
             Cell::from(words::name(&run.label, &run.key.server)),
             Cell::toned(outcome, tone),
             Cell::from(run.duration.map(words::duration)),
-            Cell::from(words::because(run)),
         ]);
+        table.note(&words::because(run));
     }
     table.for_stdout()
 }

@@ -20,7 +20,7 @@ use crate::control::{self, Door, Found};
 use crate::history::{Filter, History, Opened};
 use crate::lock;
 use crate::logging::{self, Logging};
-use crate::model::{CycleRecord, Event, Selection};
+use crate::model::{CycleRecord, Event, JobKey, Selection};
 use crate::orchestrator::{Orchestrator, SystemClock, plan};
 use crate::state_dir;
 
@@ -88,6 +88,9 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
     let live = Live::new(handle.events.subscribe(), handle.snapshot.clone());
     screen.show(live.println_hook());
     let views = [tokio::spawn(live.run()), tokio::spawn(log_events(handle.events.subscribe()))];
+    // As it was before: a run is not to be compared with itself.
+    let usual =
+        handle.snapshot.borrow().jobs().into_iter().map(|job| (job.key, job.usual_duration)).collect();
     drop(handle);
     let cycle = machine.run(&selection, leave.clone()).await;
     for view in views {
@@ -96,7 +99,7 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
             tracing::warn!("a view failed: {error}");
         }
     }
-    print(&summary(&history, &cycle).await)?;
+    print(&summary(&history, &cycle, &usual).await)?;
     if let Some(served) = served {
         served.close().await;
     }
@@ -177,17 +180,12 @@ fn leave_on_signals() -> Result<CancellationToken, Failure> {
     Ok(leave)
 }
 
-async fn summary(history: &History, cycle: &CycleRecord) -> String {
+async fn summary(history: &History, cycle: &CycleRecord, usual: &HashMap<JobKey, Option<u64>>) -> String {
     let mut runs = history.runs(&Filter::default()).await.unwrap_or_else(|error| {
         tracing::warn!("the summary lacks the runs: {error}");
         Vec::new()
     });
     runs.retain(|run| run.cycle == Some(cycle.id));
     runs.reverse();
-    let mut usual = HashMap::new();
-    for run in &runs {
-        let past = history.past(&run.key).await.unwrap_or_default();
-        usual.insert(run.key.clone(), past.usual);
-    }
     progress::summary(cycle, &runs, |key| usual.get(key).copied().flatten())
 }

@@ -41,11 +41,12 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let lines = context::lines(&config, &servers)?;
     let (runner, mut status) = block_on(async {
         let runner = ask_runner(&config).await;
-        let mut snapshot = Snapshot::new(&names(&config), facts(&config).await);
+        let facts = facts(&config).await;
+        let mut snapshot = Snapshot::new(&names(&config), facts.clone());
         for (line, answer) in context::ask_all(&lines, |client| async move { client.look().await }).await {
             let now = Timestamp::now();
             let events = match answer {
-                Ok(view) => survey(&config, &line.name, &view, now),
+                Ok(view) => survey(&config, &line.name, &view, &facts, now),
                 Err(error) => {
                     let (server, error) = (line.name.clone(), error.to_string());
                     vec![Event { at: now, what: What::ServerUnreachable { server, error } }]

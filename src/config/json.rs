@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads `text`; answers the value and the paths of keys that stand twice.
+/// Reads `text`; answers the value and the paths of keys that stand twice. Keys with a leading underscore
+/// are comments and may.
 pub(super) fn read(text: &str) -> Result<(Value, Vec<String>), serde_json::Error> {
     let twice = RefCell::new(Vec::new());
     let mut source = serde_json::Deserializer::from_str(text);
@@ -15,9 +16,16 @@ pub(super) fn read(text: &str) -> Result<(Value, Vec<String>), serde_json::Error
     Ok((value, twice.into_inner()))
 }
 
-/// The path of `key` below `path`.
+/// The path of `key` below `path`; a key that would not be seen to be one key stands in brackets.
 pub(super) fn below(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if key.is_empty() || !key.chars().all(plain) {
+        format!("{path}[{key:?}]")
+    } else if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 struct Strict<'a> {
@@ -79,8 +87,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let path = below(&self.path, &key);
+            let comment = key.starts_with('_');
             let value = entries.next_value_seed(Strict { path: path.clone(), twice: self.twice })?;
-            if object.insert(key, value).is_some() {
+            if object.insert(key, value).is_some() && !comment {
                 self.twice.borrow_mut().push(path);
             }
         }
@@ -98,6 +107,13 @@ mod tests {
         let (value, twice) = read(r#"{"a": 1, "b": [{"c": 1, "c": 2}], "a": null}"#).unwrap();
         assert_eq!(twice, ["b[0].c", "a"]);
         assert_eq!(value, serde_json::json!({"a": null, "b": [{"c": 2}]}));
+    }
+
+    #[test]
+    fn comments_may_repeat_and_odd_keys_are_seen_as_one() {
+        assert_eq!(read(r#"{"_comment": 1, "_comment": 2}"#).unwrap().1, [""; 0]);
+        let (_, twice) = read(r#"{"servers": {"web1.example.com": {"port": 1, "port": 2}}}"#).unwrap();
+        assert_eq!(twice, [r#"servers["web1.example.com"].port"#]);
     }
 
     proptest! {

@@ -1,10 +1,14 @@
 //! The configuration: read, checked as a whole, and handed out as types that cannot be wrong.
 //!
-//! `file` is what may be written, `check` finds everything wrong with what was, `load` makes the checked types of it.
+//! `file` is what may be written, `check` finds everything wrong with the shape of what was, `assembly` makes
+//! the checked types of it, and `load` answers either these or all that is wrong.
 //! This room must know no server, no key and no network: `validate` works on any machine.
 
+mod address;
+mod assembly;
 mod check;
 mod file;
+mod host;
 mod json;
 mod load;
 mod secret;
@@ -26,7 +30,7 @@ pub use summary::summary;
 /// Something about one place of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where: `servers.web1.port`, `jobs[2].job_id`; empty for the file as a whole.
+    /// Where: `servers.web1.port`, `servers["web1.example.com"]`, `jobs[2].job_id`; empty for the file as a whole.
     pub path: String,
     /// What is there, and what would be right.
     pub message: String,
@@ -169,9 +173,9 @@ pub struct Orchestrator {
     pub lock_file: PathBuf,
     /// The log.
     pub log_file: PathBuf,
-    /// Size in bytes at which it is rotated.
+    /// Size in bytes at which it is rotated; 0: never.
     pub log_max_bytes: u64,
-    /// How many rotated logs are kept.
+    /// How many rotated logs are kept; 0: it is never rotated.
     pub log_backup_count: u32,
     /// How long without success makes a job stale.
     pub stale_after: Duration,

@@ -1,6 +1,8 @@
 //! Secrets: where they come from, and that they are never shown.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A secret, or where it is to be had. Neither `Debug` nor an error shows its value.
@@ -32,6 +34,15 @@ pub enum SecretError {
     /// systemd passed no credentials.
     #[error("FROM_CREDENTIAL:{0} needs systemd's LoadCredential={0}:…, and no credentials were passed")]
     NoCredentials(String),
+    /// There is nothing in it.
+    #[error("{0} is empty; write the secret there, or take the key out of the configuration")]
+    Empty(String),
+    /// It is larger than any secret.
+    #[error("{path} is larger than 64 KiB and cannot be a secret; name the file that holds it")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Secret {
@@ -53,16 +64,35 @@ impl Secret {
     /// The secret itself. A line end after it is not part of it.
     ///
     /// # Errors
-    /// When its source does not have it; the error names the source, never the content.
+    /// When its source does not have it, is empty or is larger than 64 KiB; the error names the source, never the
+    /// content.
     pub fn read(&self) -> Result<String, SecretError> {
+        let secret = match &self.0 {
+            Source::Literal(text) => text.clone(),
+            Source::Env(name) => std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?,
+            Source::File(path) => from_file(path)?,
+            Source::Credential(name) => from_file(&passed(name)?)?,
+        };
+        if secret.is_empty() { Err(SecretError::Empty(self.source())) } else { Ok(secret) }
+    }
+
+    /// Whether there is something to read, without reading it.
+    pub(super) fn is_there(&self) -> Result<(), SecretError> {
         match &self.0 {
-            Source::Literal(text) => Ok(text.clone()),
-            Source::Env(name) => std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone())),
-            Source::File(path) => from_file(path),
-            Source::Credential(name) => match credential(name) {
-                Some(path) => from_file(&path),
-                None => Err(SecretError::NoCredentials(name.clone())),
-            },
+            Source::Literal(_) => Ok(()),
+            Source::Env(name) if std::env::var_os(name).is_some() => Ok(()),
+            Source::Env(name) => Err(SecretError::NoVariable(name.clone())),
+            Source::File(path) => can_be_read(path),
+            Source::Credential(name) => can_be_read(&passed(name)?),
+        }
+    }
+
+    fn source(&self) -> String {
+        match &self.0 {
+            Source::Literal(_) => "the secret in the configuration".into(),
+            Source::Env(name) => format!("the environment variable {name}"),
+            Source::File(path) => path.display().to_string(),
+            Source::Credential(name) => format!("the credential {name}"),
         }
     }
 
@@ -92,10 +122,36 @@ pub(super) fn credential(name: &str) -> Option<PathBuf> {
     plain.then(|| Path::new(&folder).join(name))
 }
 
+fn passed(name: &str) -> Result<PathBuf, SecretError> {
+    credential(name).ok_or_else(|| SecretError::NoCredentials(name.to_owned()))
+}
+
+/// The most that is read of a file named as a secret.
+const MOST: u64 = 64 * 1024;
+
 fn from_file(path: &Path) -> Result<String, SecretError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })?;
+    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.take(MOST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if length as u64 > MOST {
+        return Err(SecretError::TooLarge { path: path.to_owned() });
+    }
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A pipe is not opened: that would wait for its writer, or take what is meant for the one who reads.
+fn can_be_read(path: &Path) -> Result<(), SecretError> {
+    let opened = path.metadata().and_then(|found| {
+        if found.is_dir() {
+            Err(io::ErrorKind::IsADirectory.into())
+        } else if found.is_file() {
+            File::open(path).map(drop)
+        } else {
+            Ok(())
+        }
+    });
+    opened.map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -118,6 +174,31 @@ mod tests {
         assert!(missing.contains("/no/such"), "{missing}");
         let missing = Secret::new("FROM_CREDENTIAL:../../etc/passwd").read().unwrap_err().to_string();
         assert!(missing.contains("LoadCredential"), "{missing}");
+    }
+
+    #[test]
+    fn nothing_and_far_too_much_are_no_secrets() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let secret = Secret::new(&format!("FROM_FILE:{}", file.path().display()));
+        std::fs::write(file.path(), "\n").unwrap();
+        assert!(secret.is_there().is_ok());
+        assert!(matches!(secret.read(), Err(SecretError::Empty(_))));
+        assert!(matches!(Secret::new("").read(), Err(SecretError::Empty(_))));
+        std::fs::write(file.path(), "x".repeat(64 * 1024)).unwrap();
+        assert_eq!(secret.read().unwrap().len(), 64 * 1024);
+        std::fs::write(file.path(), "x".repeat(64 * 1024 + 1)).unwrap();
+        assert!(matches!(secret.read(), Err(SecretError::TooLarge { .. })));
+        assert!(secret.is_there().is_ok(), "its size is seen when it is read");
+    }
+
+    #[test]
+    fn whether_a_secret_is_there_is_known_without_reading_it() {
+        assert!(Secret::new("FROM_ENV:PATH").is_there().is_ok());
+        assert!(Secret::new("FROM_ENV:NO_SUCH_VARIABLE").is_there().is_err());
+        assert!(Secret::new("FROM_FILE:/no/such").is_there().is_err());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Secret::new(&format!("FROM_FILE:{}", folder.path().display())).is_there().is_err());
+        assert!(Secret::new("FROM_CREDENTIAL:a/b").is_there().is_err());
     }
 
     proptest! {

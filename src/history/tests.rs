@@ -21,24 +21,9 @@ fn group(n: u8) -> GroupId {
 
 fn intent(id: i64) -> RunRecord {
     RunRecord {
-        id: RunId(id),
-        key: key("web-1"),
-        label: "Accounts, «web-1»".to_owned(),
         cycle: Some(CycleId(7)),
-        origin: Origin::Triggered,
-        asked: at(id),
         baseline: vec![group(1), group(2)],
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: 14_400,
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: None,
+        ..RunRecord::new(RunId(id), key("web-1"), "Accounts, «web-1»", at(id), 14_400)
     }
 }
 

@@ -191,6 +191,31 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// A run that this program is about to trigger, with a time limit of so many seconds. Nothing else is known of it.
+    #[must_use]
+    pub fn new(id: RunId, key: JobKey, label: impl Into<String>, asked: Timestamp, limit: u64) -> Self {
+        Self {
+            id,
+            key,
+            label: label.into(),
+            cycle: None,
+            origin: Origin::Triggered,
+            asked,
+            baseline: Vec::new(),
+            group: None,
+            started: None,
+            ended: None,
+            duration: None,
+            limit,
+            overrun: false,
+            released: false,
+            open: true,
+            result: None,
+            reason: None,
+            error: None,
+        }
+    }
+
     /// Takes a text for `error`, cut to what messages may carry.
     pub fn tell(&mut self, error: impl Into<String>) {
         self.error = Some(error.into().chars().take(250).collect());

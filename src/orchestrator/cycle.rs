@@ -215,7 +215,7 @@ impl Orchestrator {
         let now = Instant::now();
         let dispatch = self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
         let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
-        let polls = self.stations.iter().filter_map(|station| self.poll_due(station));
+        let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
         dispatch.into_iter().chain(ticks).chain(polls).min().unwrap_or(now + LONGEST_SLEEP)
     }
 

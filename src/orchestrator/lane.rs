@@ -49,33 +49,20 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::model::{JobResult, Origin, RunId, RunRecord};
+    use crate::model::{JobResult, RunId, RunRecord};
     use crate::orchestrator::Now;
 
     fn run(change: impl FnOnce(&mut RunRecord)) -> Run {
-        let mut record = RunRecord {
-            id: RunId(1),
-            key: crate::model::JobKey {
+        let mut record = RunRecord::new(
+            RunId(1),
+            crate::model::JobKey {
                 server: "a".parse().unwrap(),
                 job: "0000000000000000000000a1".parse().unwrap(),
             },
-            label: "Accounts".into(),
-            cycle: None,
-            origin: Origin::Triggered,
-            asked: jiff::Timestamp::UNIX_EPOCH,
-            baseline: vec![],
-            group: None,
-            started: None,
-            ended: None,
-            duration: None,
-            limit: 60,
-            overrun: false,
-            released: false,
-            open: true,
-            result: None,
-            reason: None,
-            error: None,
-        };
+            "Accounts",
+            jiff::Timestamp::UNIX_EPOCH,
+            60,
+        );
         change(&mut record);
         Run::triggered(record, Now { mono: Instant::now(), wall: jiff::Timestamp::UNIX_EPOCH })
     }

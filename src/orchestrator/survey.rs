@@ -7,25 +7,43 @@ use super::run::{Pace, Run};
 use super::sight::{Sight, says_running};
 use crate::config::{Config, Job};
 use crate::jetbackup::{Group, View};
-use crate::model::{CycleId, Event, JobKey, Origin, RunId, RunRecord, ServerName, What};
+use crate::model::{CycleId, Event, JobFacts, JobKey, Origin, RunId, RunRecord, ServerName, What};
 
-/// The runs of the configured jobs that `view` shows: those under way, and each job's last finished one.
+/// The runs of the configured jobs that `view` shows: those under way, and each job's last finished one, unless `past`
+/// knows that one or a later one.
 #[must_use]
-pub fn survey(config: &Config, server: &ServerName, view: &View, wall: Timestamp) -> Vec<Event> {
+pub fn survey(
+    config: &Config,
+    server: &ServerName,
+    view: &View,
+    past: &[JobFacts],
+    wall: Timestamp,
+) -> Vec<Event> {
     let now = Now { mono: tokio::time::Instant::now(), wall };
     let reachable = What::ServerReachable { server: server.clone(), version: view.version.clone() };
     let mut told = vec![reachable];
     for job in config.jobs.iter().filter(|job| job.key.server == *server) {
-        tell_job(config, job, view, now, &mut told);
+        let last = past.iter().find(|facts| facts.key == job.key).and_then(|facts| facts.last.as_ref());
+        tell_job(config, job, last, view, now, &mut told);
     }
     told.into_iter().map(|what| Event { at: wall, what }).collect()
 }
 
-fn tell_job(config: &Config, job: &Job, view: &View, now: Now, told: &mut Vec<What>) {
+fn tell_job(
+    config: &Config,
+    job: &Job,
+    last: Option<&RunRecord>,
+    view: &View,
+    now: Now,
+    told: &mut Vec<What>,
+) {
     let id = job.key.job;
     let newest =
         |finished: bool| view.groups_of(id).find(move |group| group.status.is_finished() == finished);
-    if let Some(group) = newest(true) {
+    let is_news = |group: &&Group| {
+        last.is_none_or(|last| last.group != Some(group.id) && group.ended.is_none_or(|at| at > last.asked))
+    };
+    if let Some(group) = newest(true).filter(is_news) {
         let mut run = sighted(config, &job.key, Some(group), now);
         let sight = Sight { running: Some(false), group: Some(group.clone()), another: false };
         run.observe(&sight, now, pace(config));
@@ -71,23 +89,14 @@ pub(super) fn record(
 ) -> RunRecord {
     let job = config.job(key);
     RunRecord {
-        id: RunId(super::unique()),
-        key: key.clone(),
-        label: job.map_or_else(|| key.job.to_string(), |job| job.label.clone()),
         cycle,
         origin,
-        asked,
-        baseline: Vec::new(),
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: job.map_or(config.orchestrator.job_timeout, |job| job.timeout).as_secs(),
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: None,
+        ..RunRecord::new(
+            RunId(super::unique()),
+            key.clone(),
+            job.map_or_else(|| key.job.to_string(), |job| job.label.clone()),
+            asked,
+            job.map_or(config.orchestrator.job_timeout, |job| job.timeout).as_secs(),
+        )
     }
 }

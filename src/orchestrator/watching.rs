@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::cycle::{Orchestrator, Station};
 use super::flag::Flag;
-use super::run::{Next, Run};
+use super::run::{News, Next, Run};
 use super::sight::Sight;
 use crate::jetbackup::{ApiError, View};
 use crate::model::{GroupId, JobKey, JobResult, Reason, RunId, ServerName, What};
@@ -50,12 +50,13 @@ impl Orchestrator {
         self.past.get(key).and_then(|(_, usual)| *usual)
     }
 
-    /// When a server is to be polled next; never, if nothing is under way there or a poll is out.
-    pub(super) fn poll_due(&self, station: &Station) -> Option<Instant> {
+    /// When a server is to be polled next, as of `now`; never, if nothing is under way there or a poll is out.
+    ///
+    /// The caller's `now` is what makes "at once" not later than now: a clock read here would be ahead of it.
+    pub(super) fn poll_due(&self, station: &Station, now: Instant) -> Option<Instant> {
         if station.contact.polling {
             return None;
         }
-        let now = Instant::now();
         let on_it = self.runs.iter().filter(|run| run.record.key.server == station.name);
         let pause = on_it.map(|run| run.poll_pause(now, self.pace(run))).min()?;
         Some(station.contact.asked.map_or(now, |asked| asked + pause))
@@ -64,7 +65,7 @@ impl Orchestrator {
     pub(super) fn start_polls(&mut self) {
         let now = Instant::now();
         for at in 0..self.stations.len() {
-            if self.poll_due(&self.stations[at]).is_none_or(|due| due > now) {
+            if self.poll_due(&self.stations[at], now).is_none_or(|due| due > now) {
                 continue;
             }
             let server = self.stations[at].name.clone();
@@ -155,9 +156,10 @@ impl Orchestrator {
             let taken = self.taken(Some(id));
             let sight = Sight::of(&self.runs[at].record, view, &taken);
             let (now, pace) = (self.now(), self.pace(&self.runs[at]));
-            let (news, next) = self.runs[at].observe(&sight, now, pace);
-            if next == Next::Watch && !self.runs[at].is_late() && !self.runs[at].is_starting() {
-                self.take_turn(at).await;
+            let (mut news, next) = self.runs[at].observe(&sight, now, pace);
+            let under_way = next == Next::Watch && !self.runs[at].is_late() && !self.runs[at].is_starting();
+            if under_way && self.take_turn(at) && news.is_empty() {
+                news.push(News::Noted);
             }
             for news in news {
                 self.tell_news(at, news).await;
@@ -177,15 +179,16 @@ impl Orchestrator {
     }
 
     /// A run seen under way while its job waits in the queue is that job's turn: it is not triggered again.
-    async fn take_turn(&mut self, at: usize) {
-        let key = self.runs[at].record.key.clone();
-        if self.runs[at].record.cycle == Some(self.cycle.id) || !self.queue.remove(&key) {
-            return;
+    ///
+    /// Answers whether it is so from now on; that has to be told.
+    fn take_turn(&mut self, at: usize) -> bool {
+        let run = &mut self.runs[at];
+        if run.record.cycle == Some(self.cycle.id) || !self.queue.remove(&run.record.key) {
+            return false;
         }
+        run.record.cycle = Some(self.cycle.id);
         self.attempts = 0;
-        self.runs[at].record.cycle = Some(self.cycle.id);
-        let record = self.runs[at].record.clone();
-        self.tell(What::JobStarted(record)).await;
+        true
     }
 
     async fn ask_log(&mut self, at: usize, otherwise: JobResult) {

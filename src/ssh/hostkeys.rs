@@ -87,8 +87,8 @@ pub(super) enum HostKeyError {
     #[error("the known_hosts file {} cannot be used: {reason}", file.display())]
     File { file: PathBuf, reason: String },
     #[error(
-        "the host key has CHANGED: the server presents {presented}, but {} line {line} has {expected}; if that is intended, \
-         remove the line (ssh-keygen -R '{name}' -f {}), otherwise somebody may be intercepting the connection",
+        "the host key has CHANGED: the server presents {presented}, known is {expected}, from {} line {line}; if that is \
+         intended, remove the line (ssh-keygen -R '{name}' -f {}), otherwise somebody may be intercepting the connection",
         file.display(), file.display()
     )]
     Changed { presented: String, expected: String, file: PathBuf, line: usize, name: String },

@@ -146,7 +146,12 @@ impl Live {
 
     fn println(&mut self, event: &Event, line: &str) {
         let Look { paint, zone } = &self.look;
-        let at = paint.tone(words::Tone::Quiet, &instant_in(event.at, zone));
+        // Above the bars somebody is watching, who knows the day; elsewhere the lines are read later.
+        let at = match self.screen {
+            Screen::Bars(_) => event.at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+            Screen::Lines { .. } => instant_in(event.at, zone),
+        };
+        let at = paint.tone(words::Tone::Quiet, &at);
         let line = format!("{at}  {}", paint.tone(words::tone(event), line));
         match &mut self.screen {
             Screen::Bars(bars) => bars.println(&line),

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{CycleId, JobFacts, JobResult, Origin, Progress, RunRecord, ServerName};
+use crate::model::{CycleId, JobFacts, JobResult, Progress, RunRecord, ServerName};
 use indicatif::{ProgressDrawTarget, TermLike};
 
 pub(super) fn key(n: u8) -> JobKey {
@@ -10,24 +10,9 @@ pub(super) fn key(n: u8) -> JobKey {
 
 pub(super) fn run_of(n: u8, label: &str) -> RunRecord {
     RunRecord {
-        id: RunId(i64::from(n)),
-        key: key(n),
-        label: label.into(),
         cycle: Some(CycleId(1)),
-        origin: Origin::Triggered,
-        asked: "2026-03-01T02:00:00Z".parse().unwrap(),
-        baseline: Vec::new(),
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: 14_400,
-        overrun: false,
-        released: false,
         open: false,
-        result: None,
-        reason: None,
-        error: None,
+        ..RunRecord::new(RunId(i64::from(n)), key(n), label, "2026-03-01T02:00:00Z".parse().unwrap(), 14_400)
     }
 }
 
@@ -309,5 +294,5 @@ async fn on_a_terminal_ends_are_printed_above_the_bars_and_the_bars_go() {
     stage.tell(event(2, finished(1, "Accounts")));
     drop(stage);
     view.await.unwrap();
-    assert_eq!(glass.rows(), ["2026-03-01 02:00:02  Completed: Accounts on web1 after 6 min 40 s"]);
+    assert_eq!(glass.rows(), ["02:00:02  Completed: Accounts on web1 after 6 min 40 s"]);
 }

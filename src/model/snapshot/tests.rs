@@ -14,26 +14,7 @@ fn key(server: &str, number: u8) -> JobKey {
 }
 
 fn run(id: i64, key: JobKey) -> RunRecord {
-    RunRecord {
-        id: RunId(id),
-        key,
-        label: "Accounts".into(),
-        cycle: Some(CycleId(7)),
-        origin: Origin::Triggered,
-        asked: at(0),
-        baseline: vec![],
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: 3600,
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: None,
-    }
+    RunRecord { cycle: Some(CycleId(7)), ..RunRecord::new(RunId(id), key, "Accounts", at(0), 3600) }
 }
 
 /// Two servers, a job each, a cycle begun.

@@ -55,9 +55,13 @@ impl Run {
         };
         let is_own = |log: &&Log| log.started.is_some_and(|at| (earliest..=latest).contains(&at));
         let own = logs.and_then(|logs| logs.iter().find(is_own));
-        let vanished = otherwise == JobResult::Unknown;
+        let vanished = self.record.group.map(|_| Reason::GroupVanished);
         let Some(log) = own else {
-            self.record.reason = Some(if vanished { Reason::GroupVanished } else { Reason::NothingStarted });
+            self.record.reason =
+                if otherwise == JobResult::DidNotStart { Some(Reason::NothingStarted) } else { vanished };
+            if self.record.reason.is_none() {
+                self.record.tell("the job said that it ran, and JetBackup never listed a queue group of it");
+            }
             self.end(otherwise);
             return true;
         };
@@ -73,7 +77,7 @@ impl Run {
         self.record.started = self.record.started.or(log.started);
         self.record.ended = log.ended;
         self.record.duration = server_duration(self.record.started, log.ended);
-        self.record.reason = Some(Reason::GroupVanished);
+        self.record.reason = vanished;
         self.end(result);
         true
     }

@@ -55,29 +55,16 @@ fn group_id(number: u8) -> GroupId {
 }
 
 fn record() -> RunRecord {
-    RunRecord {
-        id: RunId(1),
-        key: crate::model::JobKey {
+    RunRecord::new(
+        RunId(1),
+        crate::model::JobKey {
             server: "a".parse().unwrap(),
             job: "000000000000000000000001".parse().unwrap(),
         },
-        label: "Accounts".into(),
-        cycle: None,
-        origin: Origin::Triggered,
-        asked: wall(0),
-        baseline: vec![],
-        group: None,
-        started: None,
-        ended: None,
-        duration: None,
-        limit: 3600,
-        overrun: false,
-        released: false,
-        open: true,
-        result: None,
-        reason: None,
-        error: None,
-    }
+        "Accounts",
+        wall(0),
+        3600,
+    )
 }
 
 fn sight(running: Option<bool>, group: Option<Group>) -> Sight {

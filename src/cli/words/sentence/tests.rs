@@ -7,24 +7,11 @@ fn key() -> JobKey {
 
 fn run() -> RunRecord {
     RunRecord {
-        id: RunId(1),
-        key: key(),
-        label: "Accounts".into(),
         cycle: Some(CycleId(1)),
-        origin: Origin::Triggered,
-        asked: "2026-03-01T02:00:00Z".parse().unwrap(),
-        baseline: Vec::new(),
-        group: None,
-        started: None,
-        ended: None,
         duration: Some(4980),
-        limit: 14_400,
-        overrun: false,
-        released: false,
         open: false,
         result: Some(JobResult::Completed),
-        reason: None,
-        error: None,
+        ..RunRecord::new(RunId(1), key(), "Accounts", "2026-03-01T02:00:00Z".parse().unwrap(), 14_400)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection: who may come in, which channels are open, what is carried out.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::server::{Auth, ChannelOpenHandle, Handle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
@@ -12,10 +12,21 @@ use super::wire::Wire;
 use super::{Shared, SshFault};
 use crate::render::Reply;
 
+/// The open channels of a connection. A channel closed from this side has to be taken out by whoever closes it: russh
+/// forgets it then and does not tell of the other side's close.
+#[derive(Clone, Default)]
+struct Channels(Arc<Mutex<HashSet<ChannelId>>>);
+
+impl Channels {
+    fn lock(&self) -> MutexGuard<'_, HashSet<ChannelId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub(super) struct Handler {
     shared: Arc<Shared>,
     wire: Wire,
-    channels: HashSet<ChannelId>,
+    channels: Channels,
     /// Commands being answered; they end with the connection.
     commands: JoinSet<Option<()>>,
 }
@@ -28,7 +39,7 @@ impl Handler {
             counts.open += 1;
             counts.most_open = counts.most_open.max(counts.open);
         }
-        Self { shared, wire, channels: HashSet::new(), commands: JoinSet::new() }
+        Self { shared, wire, channels: Channels::default(), commands: JoinSet::new() }
     }
 }
 
@@ -61,19 +72,20 @@ impl russh::server::Handler for Handler {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if self.channels.len() >= self.shared.options.max_sessions {
+        let open = self.channels.lock().len();
+        if open >= self.shared.options.max_sessions {
             self.shared.state().counts.channels_refused += 1;
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
         }
         self.shared.state().counts.channels += 1;
-        self.channels.insert(channel.id());
+        self.channels.lock().insert(channel.id());
         reply.accept().await;
         Ok(())
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
-        self.channels.remove(&channel);
+        self.channels.lock().remove(&channel);
         Ok(())
     }
 
@@ -102,14 +114,19 @@ impl russh::server::Handler for Handler {
             self.shared.world().exec(now, &command)
         };
         while self.commands.try_join_next().is_some() {}
-        self.commands.spawn(answer(session.handle(), channel, reply, spoil, self.wire.clone()));
+        let (to, wire, channels) = (session.handle(), self.wire.clone(), self.channels.clone());
+        self.commands.spawn(async move {
+            answer(&to, channel, reply, spoil, wire).await?;
+            channels.lock().remove(&channel);
+            to.close(channel).await.ok()
+        });
         Ok(())
     }
 }
 
-/// Sends what a command left behind; `None` means that the connection has gone meanwhile.
+/// Sends what a command left behind; `None` means that the channel is not to be closed or the connection has gone.
 async fn answer(
-    to: Handle,
+    to: &Handle,
     channel: ChannelId,
     reply: Reply,
     spoil: Option<SshSpoil>,
@@ -138,7 +155,8 @@ async fn answer(
         to.data(channel, reply.stdout[..reply.stdout.len() / 2].to_vec()).await.ok()?;
         // Unlike a cut of the wire, this is sure to come after the data.
         let (reason, language) = ("shutting down".to_owned(), String::new());
-        return to.disconnect(Disconnect::ByApplication, reason, language).await.ok();
+        to.disconnect(Disconnect::ByApplication, reason, language).await.ok()?;
+        return None;
     }
     if !reply.stdout.is_empty() {
         to.data(channel, reply.stdout).await.ok()?;
@@ -156,11 +174,14 @@ async fn answer(
             to.eof(channel).await.ok()?;
             to.exit_status_request(channel, status).await.ok()?;
         }
-        Some(SshSpoil::StaysOpen) => return to.exit_status_request(channel, status).await.ok(),
+        Some(SshSpoil::StaysOpen) => {
+            to.exit_status_request(channel, status).await.ok()?;
+            return None;
+        }
         _ => {
             to.exit_status_request(channel, status).await.ok()?;
             to.eof(channel).await.ok()?;
         }
     }
-    to.close(channel).await.ok()
+    Some(())
 }

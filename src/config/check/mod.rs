@@ -3,10 +3,14 @@
 //! It knows the keywords that schema uses, no more. A wrong value is told and replaced by a harmless right one, so that
 //! what is left can be deserialised and checked further: whoever mends a file wants to hear of all its problems.
 
+mod words;
+
 use serde_json::{Map, Value};
 
 use super::Finding;
 use super::json::below;
+pub(super) use words::complaint;
+use words::unknown;
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -37,13 +41,21 @@ impl<'a> Checker<'a> {
     fn value(&self, schema: &'a Value, value: &mut Value, path: &str, secret: bool, found: &mut Findings) {
         let secret = secret || schema["x-secret"] == true;
         let target = self.resolve(schema);
+        if takes(target, "null") && value.as_str().is_some_and(|text| text.trim().is_empty()) {
+            *value = Value::Null;
+        }
+        if takes(target, "integer")
+            && let Some(whole) = whole(value)
+        {
+            *value = whole.into();
+        }
         if let Some(choices) = choices(target) {
             return self.choice(target, choices, value, path, secret, found);
         }
         let types = types(target);
         let fits = types.is_empty() || types.iter().any(|name| is_a(value, name));
         if !fits || !within(target, value) {
-            found.problems.push(Finding::new(path, complaint(value, &self.wanted(target), secret)));
+            found.problems.push(Finding::new(path, self.complaint(target, value, secret)));
             *value = self.harmless(target, found.problems.len());
             return;
         }
@@ -72,14 +84,14 @@ impl<'a> Checker<'a> {
             let choice = self.resolve(choice);
             match choice.get("const") {
                 Some(constant) => *constant == *value,
-                None if choices_or_enum(choice) => true,
+                None if choices_or_enum(choice) => !value.is_null(),
                 None => types(choice).iter().any(|name| is_a(value, name)),
             }
         };
         match choices.iter().find(of_kind) {
             Some(choice) => self.value(choice, value, path, secret, found),
             None => {
-                found.problems.push(Finding::new(path, complaint(value, &self.wanted(schema), secret)));
+                found.problems.push(Finding::new(path, self.complaint(schema, value, secret)));
                 *value = self.harmless(schema, found.problems.len());
             }
         }
@@ -100,16 +112,21 @@ impl<'a> Checker<'a> {
                 found
                     .problems
                     .push(Finding::new(&below(path, required), format!("is missing; needed: {wanted}")));
+                let mended =
+                    known.map_or(Value::Null, |known| self.harmless(&known[required], found.problems.len()));
+                object.insert(required.to_owned(), mended);
             }
         }
+        // A leading underscore is how people write comments into JSON; in a map of objects only an object is meant.
+        let open = schema["additionalProperties"].is_object();
+        object.retain(|key, value| !(open && key.starts_with('_') && !value.is_object()));
         for (key, value) in object {
             let path = below(path, key);
             match known.and_then(|known| known.get(key)) {
                 Some(property) => self.value(property, value, &path, secret, found),
-                None if schema["additionalProperties"].is_object() => {
+                None if open => {
                     self.value(&schema["additionalProperties"], value, &path, secret, found);
                 }
-                // A leading underscore is how people write comments into JSON.
                 None if key.starts_with('_') => {}
                 None => found.warnings.push(Finding::new(&path, unknown(key, known))),
             }
@@ -134,38 +151,14 @@ impl<'a> Checker<'a> {
             Some(&"boolean") => false.into(),
             Some(&"array") => Value::Array(Vec::new()),
             Some(&"string") if schema["format"] == "object-id" => format!("{unique:024x}").into(),
-            Some(&"string") => "x".into(),
-            _ => Value::Object(Map::new()),
+            Some(&"string") if schema["minLength"].as_u64() > Some(0) => "x".into(),
+            Some(&"string") => "".into(),
+            _ => {
+                let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let mended = |key: &str| (key.to_owned(), self.harmless(&schema["properties"][key], unique));
+                Value::Object(required.map(mended).collect())
+            }
         }
-    }
-
-    /// What would be right, in words.
-    fn wanted(&self, schema: &'a Value) -> String {
-        let schema = self.resolve(schema);
-        if let Some(words) = schema["x-wanted"].as_str() {
-            return words.to_owned();
-        }
-        if let Some(values) = schema["enum"].as_array() {
-            return list(values.iter().map(Value::to_string).collect());
-        }
-        if let Some(constant) = schema.get("const") {
-            return constant.to_string();
-        }
-        if let Some(choices) = choices(schema) {
-            return list(
-                choices.iter().filter(|choice| choice["type"] != "null").map(|c| self.wanted(c)).collect(),
-            );
-        }
-        let words = types(schema).into_iter().filter(|name| *name != "null").map(|name| match name {
-            "integer" => whole_number(schema),
-            "number" => "a number".into(),
-            "boolean" => "true or false".into(),
-            "string" if schema["minLength"].as_u64() > Some(0) => "a text that is not empty".into(),
-            "string" => "a text in double quotes".into(),
-            "array" => "a list in [ ]".into(),
-            _ => "an object in { }".into(),
-        });
-        list(words.collect())
     }
 }
 
@@ -183,6 +176,24 @@ fn types(schema: &Value) -> Vec<&str> {
         Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Whether one of the kinds that `schema` takes is `name`.
+fn takes(schema: &Value, name: &str) -> bool {
+    let among = choices(schema).into_iter().flatten();
+    types(schema).contains(&name) || among.into_iter().any(|choice| choice["type"] == name)
+}
+
+/// A number that is written with a point and is whole all the same, as far as such numbers are exact.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn whole(value: &Value) -> Option<i64> {
+    let number = value.as_f64().filter(|_| value.is_f64())?;
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// A whole number of any size JSON can give, for comparisons that do not round.
+fn exact(value: &Value) -> Option<i128> {
+    value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
 }
 
 fn is_a(value: &Value, name: &str) -> bool {
@@ -206,11 +217,10 @@ fn within(schema: &Value, value: &Value) -> bool {
         return constant == value;
     }
     match value {
-        Value::Number(number) => {
-            let bound = |key: &str| schema[key].as_f64();
-            let number = number.as_f64().unwrap_or_default();
-            bound("minimum").is_none_or(|least| number >= least)
-                && bound("maximum").is_none_or(|most| number <= most)
+        Value::Number(_) => {
+            let number = exact(value);
+            exact(&schema["minimum"]).is_none_or(|least| number >= Some(least))
+                && exact(&schema["maximum"]).is_none_or(|most| number.is_some_and(|number| number <= most))
         }
         Value::String(text) => {
             let long_enough = schema["minLength"].as_u64().is_none_or(|least| text.len() as u64 >= least);
@@ -230,38 +240,5 @@ fn has_format(format: &str, text: &str) -> bool {
     }
 }
 
-fn whole_number(schema: &Value) -> String {
-    let least = schema["minimum"].as_i64();
-    let most = schema["maximum"].as_i64();
-    match (least, most) {
-        (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
-        (Some(least), None) => format!("a whole number of {least} or more"),
-        _ => "a whole number".into(),
-    }
-}
-
-fn list(words: Vec<String>) -> String {
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => words.concat(),
-    }
-}
-
-/// Says what is there and what would be right.
-pub(super) fn complaint(value: &Value, wanted: &str, secret: bool) -> String {
-    if secret {
-        return format!("has a value (not shown) that is not {wanted}");
-    }
-    let shown = value.to_string();
-    let cut: String = shown.chars().take(60).collect();
-    let dots = if cut.len() < shown.len() { "…" } else { "" };
-    format!("is {cut}{dots}, but should be {wanted}")
-}
-
-fn unknown(key: &str, known: Option<&Map<String, Value>>) -> String {
-    let names = known.into_iter().flat_map(Map::keys);
-    match super::nearest(key, names.map(String::as_str)) {
-        Some(nearest) => format!("is not known; did you mean {nearest}?"),
-        None => "is not known and has no effect".into(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Mail: what is needed while it is on, and addresses that are ones.
+
+use super::Assembly;
+use crate::config::check::complaint;
+use crate::config::file::{DEFAULT_SENDER, NotificationSection};
+use crate::config::{Notification, SmtpSecurity, address, host};
+
+const WANTED: &str = "an address as in a@example.com or Name <a@example.com>";
+
+impl Assembly<'_> {
+    pub(super) fn notification(&mut self, entry: NotificationSection) -> Notification {
+        let used = entry.enabled;
+        let to_addresses = self.recipients(used, &entry.to_addresses);
+        let from_address = self.sender(used, &entry.from_address);
+        if let Some(fault) = host::fault(&entry.smtp_host) {
+            self.fault(used, "notification.smtp_host", fault);
+        }
+        let by_flag = if entry.smtp_tls { SmtpSecurity::Starttls } else { SmtpSecurity::None };
+        let mut secret =
+            |key, text: Option<String>| self.secret(used, &format!("notification.{key}"), text.as_deref());
+        Notification {
+            enabled: entry.enabled,
+            smtp_host: entry.smtp_host,
+            smtp_port: entry.smtp_port,
+            smtp_user: entry.smtp_user,
+            smtp_password: secret("smtp_password", entry.smtp_password),
+            smtp_security: entry.smtp_security.unwrap_or(by_flag),
+            from_address,
+            to_addresses,
+            on_failure: entry.on_failure,
+            on_timeout: entry.on_timeout,
+            on_complete: entry.on_complete,
+            on_partial: entry.on_partial,
+            on_daemon_lifecycle: entry.on_daemon_lifecycle,
+            digest: entry.digest,
+            ping_url: secret("ping_url", entry.ping_url),
+            webhook_url: secret("webhook_url", entry.webhook_url),
+        }
+    }
+
+    /// The recipients that can be written to.
+    fn recipients(&mut self, used: bool, texts: &[String]) -> Vec<String> {
+        let path = "notification.to_addresses";
+        let all: Vec<String> = texts.iter().flat_map(|text| address::split(text)).collect();
+        let told = self.found.problems.iter().any(|problem| problem.path.starts_with(path));
+        if used && all.is_empty() && !told {
+            self.problem(path, "is empty; needed while enabled: at least one address");
+        }
+        let (right, wrong): (Vec<_>, Vec<_>) = all.into_iter().partition(|text| address::is_address(text));
+        if let Some(first) = wrong.first() {
+            let more =
+                if wrong.len() > 1 { format!(" ({} more are none)", wrong.len() - 1) } else { String::new() };
+            let item = complaint(&first.as_str().into(), WANTED).replacen("is ", "holds ", 1);
+            self.fault(used, path, format!("{item}{more}"));
+        }
+        right
+    }
+
+    /// The one sender. A wrong one while mail is off is replaced, so that no wrong one is ever handed out.
+    fn sender(&mut self, used: bool, text: &str) -> String {
+        match address::split(text).as_slice() {
+            [] => return DEFAULT_SENDER.into(),
+            [one] if address::is_address(one) => return one.clone(),
+            [_] => self.fault(used, "notification.from_address", complaint(&text.into(), WANTED)),
+            _ => {
+                let message = complaint(&text.into(), "one address: mail has one sender");
+                self.fault(used, "notification.from_address", message);
+            }
+        }
+        DEFAULT_SENDER.into()
+    }
+}
