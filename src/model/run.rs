@@ -221,6 +221,12 @@ impl RunRecord {
         self.error = Some(error.into().chars().take(250).collect());
     }
 
+    /// Whether a person called the turn off before anything was triggered, which is no failure of the job's.
+    #[must_use]
+    pub fn is_called_off(&self) -> bool {
+        self.result == Some(JobResult::Skipped) && self.reason == Some(Reason::StoppedByUser)
+    }
+
     /// Whether the run, or what it left undone, is something a person should look at.
     #[must_use]
     pub fn is_problem(&self) -> bool {

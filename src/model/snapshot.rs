@@ -146,9 +146,9 @@ impl Snapshot {
         }
     }
 
-    /// A run with a cycle is its job's turn; one without is only watched.
+    /// A run of this cycle is its job's turn; any other is only watched.
     fn leave_queue(&mut self, run: &RunRecord) {
-        if run.cycle.is_some() {
+        if run.cycle.is_some() && run.cycle == self.cycle.map(|cycle| cycle.id) {
             self.queue.retain(|key| *key != run.key);
         }
     }
@@ -162,6 +162,7 @@ impl Snapshot {
         });
         let open = &mut self.open[at];
         open.record = run.clone();
+        open.seen |= run.group.is_some();
         open
     }
 
@@ -293,7 +294,7 @@ impl Snapshot {
         let overrun = self.open_of(&job.key).is_some_and(|open| open.record.overrun);
         let reason = job.last.as_ref().filter(|last| last.is_problem());
         // A turn that a person called off is no failure of the job's.
-        let called_off = reason.is_some_and(|last| last.reason == Some(super::Reason::StoppedByUser));
+        let called_off = reason.is_some_and(RunRecord::is_called_off);
         overrun || (reason.is_some() && !called_off)
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::cycle::{Orchestrator, Request};
 use super::lane::holds;
 use super::queue::{Asked, plan};
+use super::run::Run;
 use crate::model::{Answer, Command, GroupId, JobKey, Selection, ServerName, What};
 
 impl Orchestrator {
@@ -87,8 +88,8 @@ impl Orchestrator {
         let Some(client) = self.client(server) else {
             return Answer::refused(format!("no server {server} is configured"));
         };
-        let at = self.runs.iter().position(|run| run.record.group == Some(group) && !run.is_late());
-        if at.is_none() {
+        let meant = |run: &Run| run.record.key.server == *server && run.record.group == Some(group);
+        if !self.runs.iter().any(|run| meant(run) && !run.is_late()) {
             return Answer::refused(format!(
                 "no managed run with queue group {group} is under way on {server}"
             ));
@@ -96,8 +97,9 @@ impl Orchestrator {
         if let Err(error) = client.stop(group).await {
             return Answer::refused(format!("the stop could not be sent: {error}"));
         }
-        if let Some(run) = self.runs.iter_mut().find(|run| run.record.group == Some(group)) {
-            run.stop_sent(Instant::now());
+        if let Some(at) = self.runs.iter().position(meant) {
+            self.runs[at].stop_sent(Instant::now());
+            self.tell_progress(at).await;
         }
         Answer::accepted(format!("{server} was asked to stop queue group {group}"))
     }

@@ -93,7 +93,8 @@ impl Orchestrator {
                 tracing::warn!("the past of {} is not known: {error}", job.key);
                 Default::default()
             });
-            past.insert(job.key.clone(), (known.last.as_ref().and_then(|run| run.result), known.usual));
+            let last = known.last.as_ref().filter(|run| !run.is_called_off());
+            past.insert(job.key.clone(), (last.and_then(|run| run.result), known.usual));
             facts.push(JobFacts {
                 key: job.key.clone(),
                 label: job.label.clone(),
@@ -237,7 +238,7 @@ impl Orchestrator {
             News::Noted => What::RunNoted(record),
             News::LimitReached => {
                 let elapsed = run.elapsed(Instant::now()).as_secs();
-                What::JobTimeout { run: record, elapsed, next: self.after_timeout() }
+                What::JobTimeout { run: record, elapsed, next: self.after_timeout(at) }
             }
             News::StopIgnored => What::Alert {
                 job: Some(record.key.clone()),
@@ -251,15 +252,13 @@ impl Orchestrator {
         self.tell(what).await;
     }
 
-    fn after_timeout(&self) -> AfterTimeout {
+    fn after_timeout(&self, at: usize) -> AfterTimeout {
         let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
         let overruns = count(self.runs.iter().filter(beside).count());
         match self.config.orchestrator.on_timeout {
-            OnTimeout::Wait => AfterTimeout::WaitsForRelease,
-            OnTimeout::Continue if overruns > self.config.orchestrator.max_overruns => {
-                AfterTimeout::WaitsForOverruns
-            }
-            OnTimeout::Continue => AfterTimeout::GoesOn,
+            OnTimeout::Wait if !self.runs[at].record.released => AfterTimeout::WaitsForRelease,
+            _ if overruns > self.config.orchestrator.max_overruns => AfterTimeout::WaitsForOverruns,
+            _ => AfterTimeout::GoesOn,
         }
     }
 
@@ -316,6 +315,9 @@ impl Orchestrator {
 
     /// Whether the job's last result makes this one a recovery.
     pub(super) fn remember(&mut self, record: &RunRecord) -> bool {
+        if record.is_called_off() {
+            return false;
+        }
         let (last, _) = self.past.entry(record.key.clone()).or_default();
         let failed = last.is_some_and(|last| last != JobResult::Completed);
         *last = record.result;

@@ -136,7 +136,7 @@ impl Orchestrator {
         }
     }
 
-    async fn tell_progress(&mut self, at: usize) {
+    pub(super) async fn tell_progress(&mut self, at: usize) {
         let run = &self.runs[at];
         let what = What::Progress { run: run.record.id, progress: run.progress(Instant::now()) };
         self.tell(what).await;

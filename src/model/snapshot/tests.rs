@@ -177,3 +177,18 @@ fn a_server_keeps_since_when_it_is_as_it_is() {
     assert_eq!(state.checked_at, Some(at(2)), "when it was last heard");
     assert!(snapshot.queue().problem);
 }
+
+#[test]
+fn a_run_of_an_earlier_cycle_is_running_and_takes_nobodys_turn() {
+    use view::JobPhase::*;
+    let mut snapshot = begun();
+    let mut left = run(3, key("b", 2));
+    left.cycle = Some(CycleId(6));
+    left.group = Some(format!("{:024x}", 9).parse().unwrap());
+    tell(&mut snapshot, 1, What::RunNoted(left.clone()));
+    assert_eq!(phases(&snapshot), [Queued, Running], "it was seen before");
+    left.open = false;
+    left.result = Some(JobResult::Completed);
+    tell(&mut snapshot, 2, What::JobFinished { run: left, recovered: false });
+    assert_eq!(phases(&snapshot), [Queued, Queued], "the job's turn is still to come");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::Now;
-use super::Run;
+use super::{Run, Stage};
 use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
 use crate::model::{JobResult, Reason};
 
@@ -86,6 +86,10 @@ impl Run {
     pub fn end(&mut self, result: JobResult) {
         self.record.result = Some(result);
         self.record.open = false;
+        if result == JobResult::DidNotStart {
+            // Its job may have said "running" for a moment. Watched on, it begins from nothing, and is not ended again.
+            self.stage = Stage::Starting;
+        }
     }
 }
 
