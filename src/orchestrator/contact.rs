@@ -17,6 +17,11 @@ pub(super) struct Contact {
 }
 
 impl Contact {
+    /// It is out of reach, as far as is known.
+    pub fn is_lost(&self) -> bool {
+        self.told == Some(false)
+    }
+
     /// It answered. Whether that is news.
     pub fn heard(&mut self) -> bool {
         self.failures = 0;
@@ -52,6 +57,6 @@ mod tests {
         assert!(!contact.missed());
         assert!(!contact.lost());
         assert!(contact.heard());
-        assert!(contact.lost());
+        assert!(contact.lost() && contact.is_lost());
     }
 }

@@ -222,6 +222,8 @@ impl Orchestrator {
     /// Limits, reminders and stops without effect.
     async fn pass_time(&mut self) {
         let now = self.now();
+        // One that has not started within its whole time limit is not waited for any longer.
+        self.runs.retain(|run| !run.is_late() || run.elapsed(now.mono).as_secs() < run.record.limit);
         for at in 0..self.runs.len() {
             let pace = self.pace(&self.runs[at]);
             for news in self.runs[at].tick(now, pace) {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cycle::Orchestrator;
+use super::cycle::{Orchestrator, Station};
 use super::flag::Flag;
 use super::lane::Lane;
-use super::look::{Views, look_everywhere};
+use super::look::{Goal, Views, look_everywhere};
 use super::run::Run;
 use super::sight::{says_running, strangers};
 use crate::jetbackup::{ApiError, Group, Trigger, View};
@@ -55,8 +55,12 @@ impl Orchestrator {
     /// minute to say nothing. `None` if nothing is left to be triggered.
     async fn look(&mut self) -> Option<Views> {
         let leave = self.leave.clone();
-        let clients = self.stations.iter().map(|at| (at.name.clone(), Arc::clone(&at.client))).collect();
-        let look = look_everywhere(clients);
+        let goal = |station: &Station| Goal {
+            name: station.name.clone(),
+            client: Arc::clone(&station.client),
+            lost: station.contact.is_lost(),
+        };
+        let look = look_everywhere(self.stations.iter().map(goal).collect());
         tokio::pin!(look);
         loop {
             tokio::select! {

@@ -19,15 +19,24 @@ const ROUNDS: u32 = 3;
 /// What each server answered. One whose look broke off is missing.
 pub(super) type Views = HashMap<ServerName, Result<View, ApiError>>;
 
+/// A server to be looked at.
+#[derive(Clone)]
+pub(super) struct Goal {
+    pub name: ServerName,
+    pub client: Arc<Client>,
+    /// It is out of reach as far as is known: asking once is enough, for the sake of the others.
+    pub lost: bool,
+}
+
 /// Asks all servers at once, and those again whose answer grew old while others were waited for.
-pub(super) async fn look_everywhere(clients: Vec<(ServerName, Arc<Client>)>) -> Views {
+pub(super) async fn look_everywhere(goals: Vec<Goal>) -> Views {
     let mut views = Views::new();
     let mut heard: HashMap<ServerName, Instant> = HashMap::new();
-    let mut wanted = clients.clone();
+    let mut wanted = goals.clone();
     for _ in 0..ROUNDS {
         let mut looks = JoinSet::new();
-        for (name, client) in wanted {
-            looks.spawn(async move { (name, look_patiently(&client).await) });
+        for goal in wanted {
+            looks.spawn(async move { (goal.name.clone(), goal.look().await) });
         }
         while let Some(look) = looks.join_next().await {
             match look {
@@ -40,7 +49,7 @@ pub(super) async fn look_everywhere(clients: Vec<(ServerName, Arc<Client>)>) -> 
         }
         let is_old = |name: &ServerName| heard.get(name).is_some_and(|at| at.elapsed() > FRESH);
         let answered = |name: &ServerName| views.get(name).is_some_and(Result::is_ok);
-        wanted = clients.iter().filter(|(name, _)| answered(name) && is_old(name)).cloned().collect();
+        wanted = goals.iter().filter(|goal| answered(&goal.name) && is_old(&goal.name)).cloned().collect();
         if wanted.is_empty() {
             break;
         }
@@ -48,13 +57,15 @@ pub(super) async fn look_everywhere(clients: Vec<(ServerName, Arc<Client>)>) -> 
     views
 }
 
-/// A look asks again once: the first call may have met a connection that was lost while nobody looked.
-async fn look_patiently(client: &Client) -> Result<View, ApiError> {
-    match client.look().await {
-        Ok(view) => Ok(view),
-        Err(error) => {
-            tracing::debug!("looking again: {error}");
-            client.look().await
+impl Goal {
+    /// Asks again once: the first call may have met a connection that was lost while nobody looked.
+    async fn look(&self) -> Result<View, ApiError> {
+        match self.client.look().await {
+            Err(error) if !self.lost => {
+                tracing::debug!("looking again: {error}");
+                self.client.look().await
+            }
+            answer => answer,
         }
     }
 }
