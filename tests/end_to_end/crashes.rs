@@ -1,6 +1,6 @@
 //! The runner dies, is told to end, or is started twice: what runs is taken up, and nothing is triggered beside it.
 
-use jetbackup_sim::Run;
+use jetbackup_sim::{Fault, Run, Spoil};
 
 use crate::farm::{Farm, brief, job, lasting, quick};
 
@@ -83,6 +83,34 @@ fn sigterm_leaves_the_backup_running_and_the_next_start_takes_it_up() {
     farm.assert_one_writer();
 }
 
+/// A server that takes three seconds to answer a trigger it has obeyed at once.
+fn slow_to_answer(farm: &Farm) {
+    let slow = Fault::new(Spoil::Hang(3)).on("runBackupJobManually").times(1);
+    farm.world(0, |world, _| *world = world.clone().fault(slow));
+}
+
+#[test]
+fn killed_before_the_trigger_is_answered() {
+    let farm = Farm::new([vec![lasting(5)], vec![brief()]]);
+    slow_to_answer(&farm);
+    killed(&farm, "the trigger", |farm| farm.triggers(0, 0) == 1, &["run"]);
+    assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1));
+}
+
+#[test]
+fn sigterm_before_the_trigger_is_answered_leaves_it_on_record() {
+    let farm = Farm::new([vec![lasting(6)], vec![brief()]]);
+    slow_to_answer(&farm);
+    let runner = farm.start(&["run"]);
+    farm.until("the trigger", |farm| farm.triggers(0, 0) == 1);
+    runner.signal("TERM");
+    runner.wait().ended_with(2);
+    assert!(farm.history().iter().any(|run| run["open"] == true && run["label"] == "alpha 0"));
+    farm.call(&["run"]).ended_with(0);
+    assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1));
+    farm.assert_one_writer();
+}
+
 #[test]
 fn a_second_run_is_refused_with_the_process_id_of_the_first() {
     let farm = Farm::new([vec![lasting(3)]]);
@@ -139,6 +167,12 @@ fn on_a_full_disk_the_backups_go_on_and_the_gap_is_told() {
     disk.fill();
     let ran = runner.wait();
     assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1), "{ran:#?}");
-    ran.says("not recorded");
+    // The jobs did complete; what is missing is the record, and that is told.
+    ran.ended_with(0).says("not recorded");
+    farm.assert_one_writer();
+    std::fs::remove_file(farm.path("state/filler")).unwrap();
+    farm.call(&["run"]).ended_with(0);
+    let open = farm.history().into_iter().filter(|run| run["open"] == true).count();
+    assert_eq!(open, 0, "with room again, what the disk still has as open is settled");
     farm.assert_one_writer();
 }
