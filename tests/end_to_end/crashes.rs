@@ -1,8 +1,13 @@
 //! The runner dies, is told to end, or is started twice: what runs is taken up, and nothing is triggered beside it.
 
-use jetbackup_sim::Run;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::farm::{Farm, brief, job, lasting, quick};
+use jetbackup_sim::{Fault, Run, Spoil};
+
+use crate::farm::{Farm, Runner, brief, job, lasting, quick};
 
 /// Starts a run of `farm`, kills the runner once `ripe`, and starts it again with `arguments`.
 fn killed(farm: &Farm, what: &str, ripe: impl FnMut(&Farm) -> bool, arguments: &[&str]) {
@@ -83,6 +88,34 @@ fn sigterm_leaves_the_backup_running_and_the_next_start_takes_it_up() {
     farm.assert_one_writer();
 }
 
+/// A server that takes three seconds to answer a trigger it has obeyed at once.
+fn slow_to_answer(farm: &Farm) {
+    let slow = Fault::new(Spoil::Hang(3)).on("runBackupJobManually").times(1);
+    farm.world(0, |world, _| *world = world.clone().fault(slow));
+}
+
+#[test]
+fn killed_before_the_trigger_is_answered() {
+    let farm = Farm::new([vec![lasting(5)], vec![brief()]]);
+    slow_to_answer(&farm);
+    killed(&farm, "the trigger", |farm| farm.triggers(0, 0) == 1, &["run"]);
+    assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1));
+}
+
+#[test]
+fn sigterm_before_the_trigger_is_answered_leaves_it_on_record() {
+    let farm = Farm::new([vec![lasting(6)], vec![brief()]]);
+    slow_to_answer(&farm);
+    let runner = farm.start(&["run"]);
+    farm.until("the trigger", |farm| farm.triggers(0, 0) == 1);
+    runner.signal("TERM");
+    runner.wait().ended_with(2);
+    assert!(farm.history().iter().any(|run| run["open"] == true && run["label"] == "alpha 0"));
+    farm.call(&["run"]).ended_with(0);
+    assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1));
+    farm.assert_one_writer();
+}
+
 #[test]
 fn a_second_run_is_refused_with_the_process_id_of_the_first() {
     let farm = Farm::new([vec![lasting(3)]]);
@@ -97,48 +130,78 @@ fn a_second_run_is_refused_with_the_process_id_of_the_first() {
     farm.call(&["run", "--job", &job(0, 0)]).ended_with(0);
 }
 
-/// A state directory without a byte to spare.
-struct FullDisk(std::path::PathBuf);
+/// The program's disk, full at the push of a button.
+///
+/// It is a small tmpfs where mounting is allowed. Elsewhere, in a plain container say, a limit on the size of the
+/// program's files makes every write to the history fail.
+struct SmallDisk {
+    path: PathBuf,
+    mounted: bool,
+}
 
-impl FullDisk {
-    fn mount(path: std::path::PathBuf) -> Self {
+impl SmallDisk {
+    fn at(path: PathBuf) -> Self {
         std::fs::create_dir_all(&path).unwrap();
-        let disk = Self(path);
-        disk.system("mount", &["-t", "tmpfs", "-o", "size=256k", "tmpfs"]);
-        disk
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&path);
+        let mounted = mount.output().unwrap().status.success();
+        Self { path, mounted }
     }
 
-    fn system(&self, program: &str, arguments: &[&str]) {
-        let status = std::process::Command::new(program).args(arguments).arg(&self.0).status().unwrap();
-        assert!(
-            status.success(),
-            "{program} {arguments:?} {} (this test has to run as root)",
-            self.0.display()
-        );
+    fn fill(&self, runner: &Runner) {
+        if self.mounted {
+            let mut filler = File::create(self.path.join("filler")).unwrap();
+            let full = io::copy(&mut io::repeat(b'x'), &mut filler).unwrap_err();
+            assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        } else {
+            let pid = runner.pid().to_string();
+            let limit = Command::new("prlimit").args(["--pid", &pid, "--fsize=2048"]).status();
+            assert!(limit.unwrap().success(), "neither mount nor prlimit may be used here");
+        }
     }
 
-    fn fill(&self) {
-        let mut filler = std::fs::File::create(self.0.join("filler")).unwrap();
-        let full = std::io::copy(&mut std::io::repeat(b'x'), &mut filler).unwrap_err();
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    fn free(&self) {
+        if self.mounted {
+            std::fs::remove_file(self.path.join("filler")).unwrap();
+        }
     }
 }
 
-impl Drop for FullDisk {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        self.system("umount", &[]);
+        if self.mounted {
+            let unmounted = Command::new("umount").arg("-l").arg(&self.path).status();
+            assert!(
+                unmounted.unwrap().success() || std::thread::panicking(),
+                "umount {}",
+                self.path.display()
+            );
+        }
     }
 }
 
 #[test]
 fn on_a_full_disk_the_backups_go_on_and_the_gap_is_told() {
     let farm = Farm::new([vec![lasting(3)], vec![brief()]]);
-    let disk = FullDisk::mount(farm.path("state"));
-    let runner = farm.start(&["run"]);
+    let disk = SmallDisk::at(farm.path("state"));
+    // A limit on files' sizes is to be an error, not the end.
+    let program = farm.command(&["run"]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args());
+    let runner = farm.launch(command);
     farm.until("the job writes", |farm| farm.wrote(0).0);
-    disk.fill();
+    disk.fill(&runner);
     let ran = runner.wait();
     assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (1, 1), "{ran:#?}");
-    ran.says("not recorded");
+    // The jobs did complete; what is missing is the record, and that is told.
+    ran.ended_with(0).says("not recorded");
+    farm.assert_one_writer();
+    disk.free();
+    farm.call(&["run"]).ended_with(0);
+    let open = farm.history().into_iter().filter(|run| run["open"] == true).count();
+    assert_eq!(open, 0, "with room again, what the disk still has as open is settled");
     farm.assert_one_writer();
 }

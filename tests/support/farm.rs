@@ -201,9 +201,13 @@ impl Farm {
 
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Runner {
+        self.launch(self.command(arguments))
+    }
+
+    /// Starts a command that becomes the program.
+    pub fn launch(&self, mut command: Command) -> Runner {
         let number = self.started.fetch_add(1, Ordering::SeqCst);
         let files = [self.path(&format!("out.{number}")), self.path(&format!("err.{number}"))];
-        let mut command = self.command(arguments);
         command.stdout(File::create(&files[0]).unwrap()).stderr(File::create(&files[1]).unwrap());
         Runner { child: command.spawn().unwrap(), files }
     }
