@@ -56,5 +56,6 @@ impl WallClock for SystemClock {
 /// A number that no other run or cycle has, over restarts and without trust in the clock.
 fn unique() -> i64 {
     let random = RandomState::new().build_hasher().finish();
-    i64::try_from(random >> 1).unwrap_or(i64::MAX)
+    // JSON readers that know only floating point keep 53 bits of a number.
+    i64::try_from(random >> 11).unwrap_or(i64::MAX)
 }
