@@ -111,6 +111,8 @@ pub(super) enum HostKeyError {
     NotRecorded { presented: String, file: PathBuf, reason: String },
     #[error("the server presents a host certificate, which was not asked for")]
     Certificate,
+    #[error("the server presents another host key in the middle of the connection")]
+    Swapped,
 }
 
 /// The policy applied to one server, read afresh for each connection.

@@ -8,6 +8,7 @@ mod command;
 mod connection;
 mod exec;
 mod fate;
+mod handler;
 mod handshake;
 mod hostkeys;
 mod keys;
