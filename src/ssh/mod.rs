@@ -14,6 +14,7 @@ mod hostkeys;
 mod keys;
 mod known_hosts;
 mod reader;
+mod record;
 mod session;
 mod stream;
 mod target;
