@@ -65,7 +65,7 @@ pub(super) async fn run(session: &Lease, command: &str, bounds: &Bounds<'_>) -> 
         }
         // Commands that read standard input find it empty. Should this fail, reading will tell.
         let _ = outgoing.eof().await;
-        reader::read(&mut incoming).await
+        reader::read(&mut incoming, &session.handle).await
     };
     let failed = |transient, text: String| {
         Outcome::Failed(ExecError {

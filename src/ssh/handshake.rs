@@ -6,20 +6,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, DisconnectReason, Handle};
-use russh::keys::ssh_key::PublicKey;
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyBase64 as _, PublicKeyOrCertificate};
+use russh::client::{self, AuthResult, Handle};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{AlgorithmKind, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Target;
 use super::fate::Fate;
-use super::hostkeys::{Expectation, HostKeyError, Verdict};
+use super::handler::{Client, ClientError, blocking, one_line, plain};
+use super::hostkeys::Expectation;
 use super::keys;
-use super::known_hosts::HostKey;
 use super::stream::Pluggable;
 
 /// A silent server gets a sign of life asked of it this often …
@@ -59,67 +58,6 @@ pub(super) struct Established {
     pub(super) fate: Arc<Fate>,
 }
 
-/// The library's callbacks: it asks about the host key and tells when the connection ends.
-pub(super) struct Client {
-    target: Target,
-    expectation: Arc<Expectation>,
-    accepted: Option<HostKey>,
-    fate: Arc<Fate>,
-}
-
-impl Drop for Client {
-    /// The library drops its handler whatever ends the connection; its callback for that is sometimes skipped.
-    fn drop(&mut self) {
-        self.fate.ended();
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    #[error(transparent)]
-    Ssh(#[from] russh::Error),
-    #[error(transparent)]
-    HostKey(#[from] HostKeyError),
-}
-
-impl client::Handler for Client {
-    type Error = ClientError;
-
-    async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, ClientError> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = presented else {
-            return Err(HostKeyError::Certificate.into());
-        };
-        let key = host_key(key);
-        // Asked again at each exchange of session keys; only the very same key will do then.
-        if let Some(accepted) = &self.accepted {
-            return Ok(*accepted == key);
-        }
-        let (expectation, judged) = (Arc::clone(&self.expectation), key.clone());
-        let verdict = blocking(move || expectation.judge(&judged)).await.map_err(russh::Error::from)??;
-        if verdict == Verdict::New {
-            warn!(server = %self.target, key = %key.kind, fingerprint = %key.fingerprint(), "trusting a new host key from now on");
-        }
-        self.accepted = Some(key);
-        Ok(true)
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<ClientError>) -> Result<(), ClientError> {
-        match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                self.fate.because(format!("the server disconnected: {}", one_line(&info.message)));
-                Ok(())
-            }
-            DisconnectReason::Error(error) => {
-                self.fate.because(match &error {
-                    ClientError::Ssh(error) => plain(error),
-                    ClientError::HostKey(error) => error.to_string(),
-                });
-                Err(error)
-            }
-        }
-    }
-}
-
 /// Connects and logs in; `plug` cuts the connection whenever it is pulled, even half-way.
 pub(super) async fn establish(
     target: &Target,
@@ -148,12 +86,7 @@ pub(super) async fn establish(
         ..client::Config::default()
     };
     let fate = Arc::new(Fate::new(target.to_string()));
-    let client = Client {
-        target: target.clone(),
-        expectation: Arc::clone(&expectation),
-        accepted: None,
-        fate: Arc::clone(&fate),
-    };
+    let client = Client::new(target, &expectation, &fate);
     let shake = async {
         let shaken = client::connect_stream(Arc::new(config), Pluggable::new(stream, plug), client).await;
         shaken.map_err(|error| handshake_error(target, &expectation, &error))
@@ -276,39 +209,4 @@ fn handshake_error(target: &Target, expectation: &Expectation, error: &ClientErr
             format!("connecting to {target}: SSH handshake failed: {}", plain(error)),
         ),
     }
-}
-
-/// The library's errors in plain words.
-fn plain(error: &russh::Error) -> String {
-    match error {
-        russh::Error::Disconnect | russh::Error::HUP => "the server closed the connection".to_owned(),
-        russh::Error::IO(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
-            "closed from this side".to_owned()
-        }
-        russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the server closed the connection".to_owned()
-        }
-        russh::Error::KeepaliveTimeout => "the server stopped answering".to_owned(),
-        russh::Error::Version => {
-            "that is not an SSH server, or it turns this address away; is the port right?".to_owned()
-        }
-        other => one_line(&other.to_string()),
-    }
-}
-
-/// Text from the other side, harmless for a log: one line, no control characters, not endless.
-pub(super) fn one_line(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
-}
-
-fn host_key(key: &PublicKey) -> HostKey {
-    // RSA keys carry the same type whatever hash their signatures use.
-    let kind =
-        if key.algorithm().is_rsa() { "ssh-rsa".to_owned() } else { key.algorithm().as_str().to_owned() };
-    HostKey { kind, blob: key.public_key_bytes() }
-}
-
-/// Runs file work and slow cryptography beside the event loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

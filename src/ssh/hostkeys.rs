@@ -1,21 +1,15 @@
-//! Which host key a server may present, and the record of those met for the first time.
+//! Which host key a server may present, and what happens at the first meeting.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 
 use super::known_hosts::{HostKey, KnownHosts, OnFile, lookup_name};
-
-/// How long another process may hold the file.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+use super::record::{self, Record};
 
 /// What makes a server's host key acceptable.
 #[derive(Debug, Clone)]
@@ -111,6 +105,8 @@ pub(super) enum HostKeyError {
     NotRecorded { presented: String, file: PathBuf, reason: String },
     #[error("the server presents a host certificate, which was not asked for")]
     Certificate,
+    #[error("the server presents another host key in the middle of the connection")]
+    Swapped,
 }
 
 /// The policy applied to one server, read afresh for each connection.
@@ -135,7 +131,13 @@ impl Expectation {
         let name = lookup_name(host, port);
         let on_file = match policy {
             HostKeyPolicy::Pinned(_) => OnFile::default(),
-            HostKeyPolicy::KnownHosts { file, .. } => read(file)?.lookup(&name),
+            HostKeyPolicy::KnownHosts { file, .. } => {
+                let unusable = |reason: String| HostKeyError::File { file: file.clone(), reason };
+                let text = record::read(file).map_err(|error| unusable(error.to_string()))?;
+                let known = KnownHosts::parse(&text)
+                    .map_err(|error| unusable(format!("{error}; correct or remove that line")))?;
+                known.lookup(&name)
+            }
         };
         Ok(Self { policy: policy.clone(), name, on_file })
     }
@@ -220,79 +222,20 @@ impl Expectation {
             file: file.to_owned(),
             reason,
         };
-        let mut handle = open_for_append(file).map_err(|error| failed(error.to_string()))?;
-        lock(&handle).map_err(|error| failed(error.to_string()))?;
-        let mut text = Vec::new();
-        let read = handle.rewind().and_then(|()| handle.read_to_end(&mut text));
-        read.map_err(|error| failed(error.to_string()))?;
+        let (mut record, text) = Record::open(file).map_err(|error| failed(error.to_string()))?;
         let known = KnownHosts::parse(&text).map_err(|error| failed(error.to_string()))?;
         match self.compare(&known.lookup(&self.name), file, presented) {
             Err(HostKeyError::Unknown { .. }) => {}
             verdict => return verdict,
         }
-        let separator = if text.is_empty() || text.ends_with(b"\n") { "" } else { "\n" };
-        let line =
-            format!("{separator}{} {} {}\n", self.name, presented.kind, STANDARD.encode(&presented.blob));
-        // One write: a reader sees the whole line or nothing. The lock goes with the handle.
-        let written = handle.write_all(line.as_bytes()).and_then(|()| handle.sync_all());
-        written.map_err(|error| failed(error.to_string()))?;
+        let line = format!("{} {} {}", self.name, presented.kind, STANDARD.encode(&presented.blob));
+        record.append(&line).map_err(|error| failed(error.to_string()))?;
         Ok(Verdict::New)
     }
 }
 
 fn describe(key: &HostKey) -> String {
     format!("{} {}", key.kind, key.fingerprint())
-}
-
-fn read(file: &Path) -> Result<KnownHosts, HostKeyError> {
-    let unusable = |reason: String| HostKeyError::File { file: file.to_owned(), reason };
-    match std::fs::read(file) {
-        Ok(text) => KnownHosts::parse(&text)
-            .map_err(|error| unusable(format!("{error}; correct or remove that line"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(KnownHosts::default()),
-        Err(error) => Err(unusable(error.to_string())),
-    }
-}
-
-/// Opens the file, creating it for the directory's owner: a first start as root must not lock the service out.
-fn open_for_append(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).mode(0o644);
-    match options.clone().create_new(true).open(file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(file),
-        Err(error) => Err(error),
-        Ok(handle) => {
-            handle.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            let directory =
-                file.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let directory = File::open(directory)?;
-            let (wanted, actual) = (directory.metadata()?, handle.metadata()?);
-            if (wanted.uid(), wanted.gid()) != (actual.uid(), actual.gid()) {
-                // Only root may give files away; for anybody else the file stays theirs, which serves them as well.
-                match fchown(&handle, Some(wanted.uid()), Some(wanted.gid())) {
-                    Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
-                    _ => {}
-                }
-            }
-            directory.sync_all()?;
-            Ok(handle)
-        }
-    }
-}
-
-/// Waits for the lock, but not for ever. Polls, because a lock cannot be waited for with a limit.
-fn lock(handle: &File) -> io::Result<()> {
-    let begun = Instant::now();
-    loop {
-        match handle.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > LOCK_WAIT => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process keeps it locked"));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
 }
 
 /// The types asked for when none is given, best first.

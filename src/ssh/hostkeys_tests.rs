@@ -1,3 +1,6 @@
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 fn key(kind: &str, tail: &[u8]) -> HostKey {

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use russh::keys::{PrivateKey, decode_secret_key};
+use russh::keys::{Algorithm, PrivateKey, decode_secret_key};
 
 /// No private key is larger; a bigger file is something else.
 const LARGEST_FILE: u64 = 64 * 1024;
@@ -62,8 +62,10 @@ pub(super) enum KeyError {
     TooOpen { path: PathBuf, mode: u32 },
     #[error("the SSH key {} is encrypted and no passphrase is configured; add it to the configuration, or take a key without one", .0.display())]
     PassphraseMissing(PathBuf),
-    #[error("the SSH key {} does not open with the configured passphrase", .0.display())]
+    #[error("the SSH key {} does not open with the configured passphrase; correct it, unless the file is damaged", .0.display())]
     PassphraseWrong(PathBuf),
+    #[error("the SSH key {} needs a security key (FIDO) to be touched, which nobody does here; use an Ed25519 key without one", .0.display())]
+    Hardware(PathBuf),
     #[error("the SSH key {} is damaged or of an unsupported type ({reason}); Ed25519, RSA and ECDSA keys are understood", path.display())]
     Unusable { path: PathBuf, reason: String },
 }
@@ -72,26 +74,34 @@ pub(super) enum KeyError {
 pub(super) fn load(file: &KeyFile) -> Result<PrivateKey, KeyError> {
     let path = &file.path;
     let text = read(path)?;
-    let encrypted_pem =
-        text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("4,ENCRYPTED");
-    let openssh = text.contains("-----BEGIN OPENSSH PRIVATE KEY-----");
-    // A plain PEM key does not decode with a passphrase; a plain OpenSSH key says itself whether it needs one.
-    let passphrase = file.passphrase.as_ref().filter(|_| encrypted_pem || openssh);
-    if encrypted_pem && passphrase.is_none() {
-        return Err(KeyError::PassphraseMissing(path.clone()));
-    }
-    let decoded = decode_secret_key(&text, passphrase.map(|secret| secret.0.as_str()));
-    wipe(text);
-    decoded.map_err(|error| match error {
-        russh::keys::Error::KeyIsEncrypted => KeyError::PassphraseMissing(path.clone()),
-        russh::keys::Error::CouldNotReadKey => KeyError::NotAKey(path.clone()),
-        // What decryption with a wrong passphrase looks like, format by format.
-        russh::keys::Error::SshKey(russh::keys::ssh_key::Error::Crypto) => {
-            KeyError::PassphraseWrong(path.clone())
+    // Without the passphrase first: the library fails on a plain PEM key when one is offered.
+    let decoded = match (decode_secret_key(&text, None), &file.passphrase) {
+        (Err(error), None) if is_encrypted(&text, &error) => Err(KeyError::PassphraseMissing(path.clone())),
+        (Err(error), Some(secret)) if is_encrypted(&text, &error) => {
+            decode_secret_key(&text, Some(&secret.0)).map_err(|_| KeyError::PassphraseWrong(path.clone()))
         }
-        _ if encrypted_pem => KeyError::PassphraseWrong(path.clone()),
-        other => KeyError::Unusable { path: path.clone(), reason: other.to_string() },
-    })
+        (Err(russh::keys::Error::CouldNotReadKey), _) => Err(KeyError::NotAKey(path.clone())),
+        (decoded, _) => {
+            decoded.map_err(|error| KeyError::Unusable { path: path.clone(), reason: error.to_string() })
+        }
+    };
+    wipe(text);
+    let key = decoded?;
+    match key.algorithm() {
+        Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. } => Ok(key),
+        Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Err(KeyError::Hardware(path.clone())),
+        other => Err(KeyError::Unusable {
+            path: path.clone(),
+            reason: format!("it is of type {}", other.as_str()),
+        }),
+    }
+}
+
+/// Whether a key that did not decode is encrypted: OpenSSH's format says so inside, PEM in the text.
+fn is_encrypted(text: &str, error: &russh::keys::Error) -> bool {
+    matches!(error, russh::keys::Error::KeyIsEncrypted)
+        || text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || text.contains("4,ENCRYPTED")
 }
 
 fn read(path: &Path) -> Result<String, KeyError> {

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use russh::client::Handle;
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
+use tokio::time::timeout;
 
 use super::Output;
+use super::handler::Client;
 
 /// The most a command may write to standard output.
 pub(super) const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 /// How much of standard error is kept.
 const MOST_STDERR: usize = 4 * 1024;
-/// How long a channel may stay open and silent after the exit status: something the command left in the background
-/// holds it open, and may do so for days.
+/// How long a channel may stay open and silent after the exit status before the server is asked whether more is on its
+/// way: something the command left in the background may hold the channel open for days.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How a channel ended without a usable answer.
@@ -45,19 +48,33 @@ struct Gathered {
 }
 
 /// Reads until the channel is closed, or stays silent after the exit status.
-pub(super) async fn read(channel: &mut ChannelReadHalf) -> Result<Answer, ReadError> {
+pub(super) async fn read(
+    channel: &mut ChannelReadHalf,
+    connection: &Handle<Client>,
+) -> Result<Answer, ReadError> {
     let mut gathered = Gathered::default();
     loop {
         let message = match gathered.exit {
             None => channel.wait().await,
-            Some(_) => match tokio::time::timeout(GRACE, channel.wait()).await {
+            Some(_) => match timeout(GRACE, channel.wait()).await {
                 Ok(message) => message,
-                Err(_) => return gathered.finish(true),
+                Err(_) => {
+                    // The silence may be the network's. What was sent before the answer to a ping is here with it.
+                    let pinged = connection.send_ping().await;
+                    if pinged.is_err() || connection.is_closed() {
+                        channel.wait().await
+                    } else if let Ok(message) = timeout(Duration::ZERO, channel.wait()).await {
+                        message
+                    } else {
+                        return gathered.finish(true);
+                    }
+                }
             },
         };
         match message {
             Some(ChannelMsg::Close) => return gathered.finish(false),
-            // The channel vanished with its connection; what was announced as complete still is.
+            // The channel vanished with its connection; what was announced as complete still is. Without the announcement
+            // the output may be cut short, whatever the status.
             None if gathered.eof && gathered.exit.is_some() => return gathered.finish(false),
             None => return Err(ReadError::Lost),
             Some(message) => gathered.take(message)?,

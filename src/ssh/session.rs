@@ -13,7 +13,8 @@ use tracing::debug;
 
 use super::Target;
 use super::fate::Fate;
-use super::handshake::{Client, ConnectError, establish};
+use super::handler::Client;
+use super::handshake::{ConnectError, establish};
 
 /// Channels at once. sshd allows 10 sessions a connection (`MaxSessions`); being modest leaves room for slots that are
 /// freed late.

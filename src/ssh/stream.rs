@@ -51,7 +51,52 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pluggable<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Goes ahead even when the plug is out: it does not wait.
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // Goes ahead even when the plug is out: it does not wait. A failure says nothing new (the other side was faster),
+        // and the library would report it in place of what really ended the connection.
+        Pin::new(&mut self.stream).poll_shutdown(cx).map(|_| Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A connection that the other side has reset: it cannot even be shut down.
+    struct Reset;
+
+    impl AsyncRead for Reset {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+
+    impl AsyncWrite for Reset {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_shutdown_hides_nothing() {
+        let plug = CancellationToken::new();
+        let mut stream = Pluggable::new(Reset, &plug);
+        assert_eq!(stream.read_u8().await.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
+        assert_eq!(stream.shutdown().await.map_err(|error| error.kind()), Ok(()));
+        plug.cancel();
+        assert_eq!(
+            stream.read_u8().await.map_err(|error| error.kind()),
+            Err(io::ErrorKind::ConnectionAborted)
+        );
+        assert_eq!(stream.shutdown().await.map_err(|error| error.kind()), Ok(()));
     }
 }

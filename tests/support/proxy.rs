@@ -6,6 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    ToServer,
+    ToClient,
+}
+
+/// How far the connections made so far may still get.
+struct Budget {
+    direction: Direction,
+    bytes: usize,
+    /// Connections with a higher number are not concerned.
+    newest: usize,
+}
+
 /// Shared by all threads of one proxy.
 #[derive(Default)]
 struct Shared {
@@ -13,8 +28,26 @@ struct Shared {
     held: Mutex<bool>,
     released: Condvar,
     accepted: AtomicUsize,
+    budget: Mutex<Option<Budget>>,
     streams: Mutex<Vec<TcpStream>>,
     closing: AtomicBool,
+}
+
+impl Shared {
+    /// How many of so many bytes may pass. Fewer than all of them, and the connection is to be cut.
+    fn allow(&self, direction: Direction, number: usize, length: usize) -> usize {
+        let mut budget = self.budget.lock().unwrap();
+        let Some(left) = budget.as_mut().filter(|left| left.direction == direction && number <= left.newest)
+        else {
+            return length;
+        };
+        let allowed = left.bytes.min(length);
+        left.bytes -= allowed;
+        if allowed < length {
+            *budget = None;
+        }
+        allowed
+    }
 }
 
 /// A running proxy. Dropping it cuts everything.
@@ -35,14 +68,14 @@ impl Proxy {
                 if shared.closing.load(Ordering::SeqCst) {
                     return;
                 }
-                shared.accepted.fetch_add(1, Ordering::SeqCst);
+                let number = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
                 for stream in [&client, &server] {
                     stream.set_nodelay(true).expect("set nodelay");
                     shared.streams.lock().unwrap().push(stream.try_clone().expect("clone a stream"));
                 }
-                pump(&client, &server, &shared);
-                pump(&server, &client, &shared);
+                pump(&client, &server, Direction::ToServer, number, &shared);
+                pump(&server, &client, Direction::ToClient, number, &shared);
             }
         });
         proxy
@@ -69,6 +102,16 @@ impl Proxy {
         self.shared.released.notify_all();
     }
 
+    /// Cuts the first `newest` connections after so many more bytes in one direction, in the middle of a packet or not.
+    pub fn cut_after(&self, direction: Direction, bytes: usize, newest: usize) {
+        *self.shared.budget.lock().unwrap() = Some(Budget { direction, bytes, newest });
+    }
+
+    /// Whether [`Proxy::cut_after`] is still waiting for its bytes. Lets everything pass from now on.
+    pub fn spare(&self) -> bool {
+        self.shared.budget.lock().unwrap().take().is_some()
+    }
+
     /// Cuts all connections; new ones are possible.
     pub fn cut(&self) {
         for stream in self.shared.streams.lock().unwrap().drain(..) {
@@ -88,7 +131,7 @@ impl Drop for Proxy {
     }
 }
 
-fn pump(from: &TcpStream, to: &TcpStream, shared: &Arc<Shared>) {
+fn pump(from: &TcpStream, to: &TcpStream, direction: Direction, number: usize, shared: &Arc<Shared>) {
     let (mut from, mut to) =
         (from.try_clone().expect("clone a stream"), to.try_clone().expect("clone a stream"));
     let shared = Arc::clone(shared);
@@ -97,7 +140,8 @@ fn pump(from: &TcpStream, to: &TcpStream, shared: &Arc<Shared>) {
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let held = shared.held.lock().unwrap();
             drop(shared.released.wait_while(held, |held| *held).unwrap());
-            if to.write_all(&buffer[..length]).is_err() {
+            let allowed = shared.allow(direction, number, length);
+            if to.write_all(&buffer[..allowed]).is_err() || allowed < length {
                 break;
             }
         }

@@ -187,6 +187,17 @@ impl Sshd {
     }
 }
 
+impl Sshd {
+    /// Waits until no connection is open and no command is running.
+    pub fn wait_until_unused(&self) {
+        let child = self.child.as_ref().expect("sshd is running");
+        let home = home(self.directory.path());
+        eventually("the end of all connections and commands", || {
+            descendants(child.id()).is_empty() && with_variable(&home).is_empty()
+        });
+    }
+}
+
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.stop();
