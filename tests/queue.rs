@@ -440,7 +440,7 @@ async fn a_run_left_open_on_a_silent_server_keeps_the_lane() {
     tokio::time::sleep(seconds(3600)).await;
     assert_eq!(night.triggers("a/1"), 0, "b may still be writing");
     let waiting = runner.handle.snapshot.borrow().queue();
-    assert_eq!(waiting.reason.as_deref(), Some("b b/1 is out of reach and may be running"));
+    assert_eq!(waiting.reason.as_deref(), Some("b/1 on b is out of reach and may be running"));
     night.cut("b", false);
     runner.end().await;
     assert_eq!(night.results().await, ["b/1 completed", "a/1 completed"]);

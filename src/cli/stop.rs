@@ -55,8 +55,14 @@ async fn stop_on(client: &Client, config: &crate::config::Config, args: &StopArg
         tokio::time::sleep(PAUSE).await;
         match find(client, args.group).await {
             Ok(Some(group)) if !group.status.is_finished() => {}
-            Ok(_) => {
+            Ok(Some(_)) => {
                 print("it has ended")?;
+                return Ok(Exit::Done);
+            }
+            Ok(None) => {
+                print(
+                    "it is listed no longer: somebody has cleared the queue; `status` shows whether it still runs",
+                )?;
                 return Ok(Exit::Done);
             }
             Err(error) => tracing::warn!("{error}"),

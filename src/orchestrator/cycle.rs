@@ -245,9 +245,9 @@ impl Orchestrator {
             News::StopIgnored => What::Alert {
                 job: Some(record.key.clone()),
                 text: format!(
-                    "{} {} was asked to stop and has not ended; it keeps its place. \
+                    "{} on {} was asked to stop and has not ended; it keeps its place. \
                      Look at the queue on the server, or release it",
-                    record.key.server, record.label
+                    record.label, record.key.server
                 ),
             },
         };

@@ -32,7 +32,9 @@ pub(super) fn lane(runs: &[Run], policy: OnTimeout, max_overruns: u32) -> Lane {
             () if holder.is_starting() => "is starting",
             () => "is running",
         };
-        return Lane::Held { reason: format!("{} {} {what}", holder.record.key.server, holder.record.label) };
+        return Lane::Held {
+            reason: format!("{} on {} {what}", holder.record.label, holder.record.key.server),
+        };
     }
     let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
     let overruns = runs.iter().filter(beside).count();
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn the_reason_names_who_and_why() {
         let Lane::Held { reason } = lane(&[overrun()], OnTimeout::Wait, 1) else { panic!() };
-        assert_eq!(reason, "a Accounts runs beyond its time limit");
+        assert_eq!(reason, "Accounts on a runs beyond its time limit");
         let Lane::Held { reason } = lane(&[overrun(), overrun()], OnTimeout::Continue, 1) else { panic!() };
         assert_eq!(reason, "2 runs are beyond their time limit (max_overruns is 1)");
     }
