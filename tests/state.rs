@@ -1,4 +1,4 @@
-//! The rim against real peers: Python's `flock`, killed processes, full and read-only disks.
+//! State that outlasts a process, against real peers: Python's `flock`, killed processes, full and read-only disks.
 //!
 //! Disks are mounted in a mount namespace of their own, by `unshare`, in which the test runs itself once more: root
 //! can do so, and everyone else where user namespaces are allowed.
