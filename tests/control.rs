@@ -30,6 +30,7 @@ fn snapshot() -> Snapshot {
         last: None,
         last_success: None,
         usual: Some(3600),
+        stale: false,
     };
     let mut snapshot = Snapshot::new(&["web1".parse::<ServerName>().unwrap()], vec![facts]);
     let at = "2026-03-01T02:00:00Z".parse().unwrap();

@@ -48,8 +48,9 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
             let events = match answer {
                 Ok(view) => survey(&config, &line.name, &view, &facts, now),
                 Err(error) => {
-                    let (server, error) = (line.name.clone(), error.to_string());
-                    vec![Event { at: now, what: What::ServerUnreachable { server, error } }]
+                    let (server, by_ssh) = (line.name.clone(), !error.is_unreachable());
+                    let error = error.to_string();
+                    vec![Event { at: now, what: What::ServerUnreachable { server, error, by_ssh } }]
                 }
             };
             events.iter().for_each(|event| snapshot.apply(event));
@@ -63,7 +64,7 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let asked = |server: &crate::model::ServerName| servers.iter().any(|asked| asked.name == *server);
     status.servers.retain(|state| asked(&state.server));
     status.jobs.retain(|state| asked(&state.key.server));
-    let unreached = status.servers.iter().any(|server| server.reachable != Some(true));
+    let unreached = status.servers.iter().any(|server| server.answers() != Some(true));
     if args.json {
         print(&serde_json::to_string_pretty(&Report { runner: pid, status: &status })?)?;
     } else {
@@ -109,6 +110,7 @@ async fn facts(config: &Config) -> Vec<JobFacts> {
             last: past.last,
             last_success: past.last_success,
             usual: past.usual,
+            stale: past.stale,
         });
     }
     facts
@@ -163,7 +165,7 @@ fn servers(servers: &[ServerState]) -> String {
     let mut table =
         Table::new([Column::left("Server"), Column::left("Answers"), Column::left("JetBackup").shrinks(1)]);
     for server in servers {
-        let answers = match server.reachable {
+        let answers = match server.answers() {
             Some(true) => Cell::toned("yes", Tone::Good),
             _ => Cell::toned("NO", Tone::Bad),
         };

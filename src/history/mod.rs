@@ -72,6 +72,8 @@ pub struct Past {
     pub last_success: Option<Timestamp>,
     /// How long it usually takes, in seconds: the median of its last ten completed or partial runs.
     pub usual: Option<u64>,
+    /// It has not completed for longer than it may, and that was told.
+    pub stale: bool,
 }
 
 /// Which runs are meant. The default is all of them.
@@ -296,6 +298,7 @@ fn past(connection: &Connection, key: &JobKey) -> rusqlite::Result<Past> {
     Ok(Past {
         last_success: success.map(|run| run.ended.unwrap_or(run.asked)),
         usual: median(durations),
+        stale: false,
         last: runs.into_iter().next(),
     })
 }

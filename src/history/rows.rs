@@ -51,17 +51,7 @@ impl Change {
             return Some(Self::Run(Box::new(run.clone())));
         }
         match &event.what {
-            What::CycleStarted { cycle, jobs } => Some(Self::Cycle(CycleRecord {
-                id: *cycle,
-                started: event.at,
-                ended: None,
-                duration: None,
-                total: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
-                done: 0,
-                completed: 0,
-                problems: 0,
-            })),
-            What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
+            What::CycleStarted { cycle, .. } | What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
             _ => None,
         }
     }

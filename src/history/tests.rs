@@ -84,7 +84,8 @@ async fn a_cycle_is_known_from_its_start_and_whole_at_its_end() {
     let history = opened(dir.path()).await;
     assert_eq!(history.last_cycle().await.unwrap(), None);
     let jobs = vec![key("web-1"), key("web-2")];
-    history.commit(&event(What::CycleStarted { cycle: CycleId(7), jobs })).await.unwrap();
+    let begun = CycleRecord::begun(CycleId(7), at(0), jobs.len());
+    history.commit(&event(What::CycleStarted { cycle: begun, jobs, resumed: false })).await.unwrap();
     let mut cycle = history.last_cycle().await.unwrap().unwrap();
     assert_eq!((cycle.id, cycle.started, cycle.ended, cycle.total), (CycleId(7), at(0), None, 2));
     assert_eq!(history.last_finished_cycle().await.unwrap(), None);
@@ -121,7 +122,7 @@ async fn the_past_of_a_job_is_its_own_and_knows_only_ends() {
     commit(&history, RunRecord { key: key("web-2"), ..finished(16, JobResult::Completed, 5) }).await;
 
     let past = history.past(&key("web-1")).await.unwrap();
-    assert_eq!(past, Past { last: Some(skipped), last_success: Some(at(12)), usual: Some(55) });
+    assert_eq!(past, Past { last: Some(skipped), last_success: Some(at(12)), usual: Some(55), stale: false });
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ pub enum Command {
         /// Its group.
         group: GroupId,
     },
+    /// Stop the run of a job that is under way.
+    StopJob(JobKey),
     /// Take a run beyond its time limit (or out of reach) off the lane; it stays watched.
     Release(JobKey),
     /// Trigger nothing more; the running backup goes on.

@@ -1,11 +1,12 @@
 //! What happened. Everything anyone is ever told starts as one of these.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{CycleId, JobKey, JobResult, RunId, RunRecord, ServerName};
 
 /// Something that happened, and when by this machine's wall clock.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When it happened.
     pub at: Timestamp,
@@ -14,14 +15,17 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
-    /// A cycle begins with these jobs, in this order.
+    /// A cycle begins with these jobs, in this order; or goes on with those that are left, after a restart.
     CycleStarted {
         /// The cycle.
-        cycle: CycleId,
-        /// Its jobs.
+        cycle: CycleRecord,
+        /// The jobs whose turn is to come.
         jobs: Vec<JobKey>,
+        /// It was begun before a restart.
+        resumed: bool,
     },
     /// A job was put at the end of the queue.
     JobQueued {
@@ -72,6 +76,8 @@ pub enum What {
         server: ServerName,
         /// What went wrong and what to do.
         error: String,
+        /// It answers over SSH; what does not is JetBackup.
+        by_ssh: bool,
     },
     /// A server answers (again).
     ServerReachable {
@@ -79,6 +85,27 @@ pub enum What {
         server: ServerName,
         /// JetBackup's version there, where it was told.
         version: Option<String>,
+    },
+    /// How much room is left at a server's destination, in bytes, as JetBackup counts it.
+    DestinationSeen {
+        /// The server.
+        server: ServerName,
+        /// The room left; `None` where it is not told.
+        free: Option<u64>,
+    },
+    /// A job has not completed for longer than it may.
+    JobStale {
+        /// The job.
+        job: JobKey,
+        /// When it last completed.
+        last_success: Option<Timestamp>,
+    },
+    /// When the schedule starts the next cycle.
+    Scheduled {
+        /// When; `None` without a schedule.
+        next: Option<Timestamp>,
+        /// The clock cannot be right, and until it is, nothing is started by it.
+        waiting_for_clock: bool,
     },
     /// Nothing more is dispatched in this cycle.
     Stopping,
@@ -94,7 +121,7 @@ pub enum What {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Items of the group.
     pub items: Option<u64>,
@@ -126,7 +153,8 @@ impl Progress {
 }
 
 /// What the queue does once a run is beyond its time limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AfterTimeout {
     /// It goes on beside the run.
     GoesOn,
@@ -137,7 +165,7 @@ pub enum AfterTimeout {
 }
 
 /// A cycle, as it is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CycleRecord {
     /// This cycle.
     pub id: CycleId,
@@ -157,12 +185,21 @@ pub struct CycleRecord {
     pub problems: u32,
 }
 
+impl CycleRecord {
+    /// A cycle of so many jobs that begins.
+    #[must_use]
+    pub fn begun(id: CycleId, started: Timestamp, total: usize) -> Self {
+        let total = u32::try_from(total).unwrap_or(u32::MAX);
+        Self { id, started, ended: None, duration: None, total, done: 0, completed: 0, problems: 0 }
+    }
+}
+
 impl Event {
     /// The design's word for the event on MQTT; `None` for steps that are nobody's news.
     #[must_use]
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match &self.what {
-            What::CycleStarted { .. } => "cycle_started",
+            What::CycleStarted { resumed: false, .. } => "cycle_started",
             What::CycleFinished(_) => "cycle_finished",
             What::JobQueued { .. } => "job_queued",
             What::JobStarted(_) => "job_started",
@@ -170,6 +207,7 @@ impl Event {
             What::JobSkipped(_) => "job_skipped",
             What::ServerUnreachable { .. } => "server_unreachable",
             What::ServerReachable { .. } => "server_reachable",
+            What::JobStale { .. } => "job_stale",
             What::Alert { .. } => "alert",
             What::JobFinished { run, recovered } => match run.result {
                 _ if run.overrun => "job_overrun_ended",
@@ -179,11 +217,14 @@ impl Event {
                 Some(JobResult::Aborted) => "job_aborted",
                 _ => "job_failed",
             },
-            What::JobStarting(_)
+            What::CycleStarted { resumed: true, .. }
+            | What::JobStarting(_)
             | What::RunNoted(_)
             | What::Progress { .. }
             | What::Released(_)
             | What::Waiting { .. }
+            | What::DestinationSeen { .. }
+            | What::Scheduled { .. }
             | What::Stopping => return None,
         })
     }

@@ -5,11 +5,12 @@ use super::view::{
     CurrentJob, CurrentRun, CycleState, JobPhase, JobState, LastCycle, LastRun, QueuePhase, QueueState,
     QueuedJob, ServerState,
 };
-use super::{CycleId, CycleRecord, JobKey, JobResult, RunId, RunRecord, ServerName};
+use super::{CycleRecord, JobKey, JobResult, RunId, RunRecord, ServerName};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What is known of a job before anything happens: its configuration and its past.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobFacts {
     /// The job.
     pub key: JobKey,
@@ -23,10 +24,12 @@ pub struct JobFacts {
     pub last_success: Option<Timestamp>,
     /// How long it usually takes, in seconds.
     pub usual: Option<u64>,
+    /// It has not completed for longer than it may, and that was told.
+    pub stale: bool,
 }
 
 /// A run whose end is not known yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct OpenRun {
     record: RunRecord,
     progress: Progress,
@@ -34,7 +37,7 @@ struct OpenRun {
 }
 
 /// The queue as it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     servers: Vec<ServerState>,
     jobs: Vec<JobFacts>,
@@ -44,6 +47,8 @@ pub struct Snapshot {
     last_cycle: Option<CycleRecord>,
     waiting: Option<String>,
     stopping: bool,
+    next_run: Option<Timestamp>,
+    waiting_for_clock: bool,
     last_event: Option<Timestamp>,
 }
 
@@ -51,16 +56,8 @@ impl Snapshot {
     /// The queue before anything happened.
     #[must_use]
     pub fn new(servers: &[ServerName], jobs: Vec<JobFacts>) -> Self {
-        let unasked = |server: &ServerName| ServerState {
-            server: server.clone(),
-            reachable: None,
-            version: None,
-            error: None,
-            since: None,
-            checked_at: None,
-        };
         Self {
-            servers: servers.iter().map(unasked).collect(),
+            servers: servers.iter().cloned().map(ServerState::unasked).collect(),
             jobs,
             queue: Vec::new(),
             open: Vec::new(),
@@ -68,6 +65,8 @@ impl Snapshot {
             last_cycle: None,
             waiting: None,
             stopping: false,
+            next_run: None,
+            waiting_for_clock: false,
             last_event: None,
         }
     }
@@ -76,7 +75,7 @@ impl Snapshot {
     pub fn apply(&mut self, event: &Event) {
         self.last_event = Some(event.at);
         match &event.what {
-            What::CycleStarted { cycle, jobs } => self.begin_cycle(*cycle, event.at, jobs),
+            What::CycleStarted { cycle, jobs, .. } => self.begin_cycle(*cycle, jobs),
             What::JobQueued { job } => self.enqueue(job),
             What::JobStarting(run) => {
                 self.leave_queue(run);
@@ -99,11 +98,25 @@ impl Snapshot {
                 self.close(run);
             }
             What::Waiting { reason } => self.waiting.clone_from(reason),
-            What::ServerUnreachable { server, error } => {
-                self.heard(server, event.at, Err(error));
+            What::ServerUnreachable { server, error, by_ssh } => {
+                self.missed(server, event.at, error, *by_ssh);
             }
             What::ServerReachable { server, version } => {
-                self.heard(server, event.at, Ok(version.as_ref()));
+                self.heard(server, event.at, version.as_ref());
+            }
+            What::DestinationSeen { server, free } => {
+                if let Some(state) = self.server_mut(server) {
+                    state.destination_free = *free;
+                }
+            }
+            What::JobStale { job, .. } => {
+                if let Some(job) = self.jobs.iter_mut().find(|known| known.key == *job) {
+                    job.stale = true;
+                }
+            }
+            What::Scheduled { next, waiting_for_clock } => {
+                self.next_run = *next;
+                self.waiting_for_clock = *waiting_for_clock;
             }
             What::Stopping => self.stopping = true,
             What::Alert { .. } => {}
@@ -117,17 +130,8 @@ impl Snapshot {
         }
     }
 
-    fn begin_cycle(&mut self, id: CycleId, at: Timestamp, jobs: &[JobKey]) {
-        self.cycle = Some(CycleRecord {
-            id,
-            started: at,
-            ended: None,
-            duration: None,
-            total: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
-            done: 0,
-            completed: 0,
-            problems: 0,
-        });
+    fn begin_cycle(&mut self, cycle: CycleRecord, jobs: &[JobKey]) {
+        self.cycle = Some(cycle);
         self.stopping = false;
         for job in jobs {
             if !self.queue.contains(job) {
@@ -192,23 +196,37 @@ impl Snapshot {
         let Some(job) = self.jobs.iter_mut().find(|job| job.key == run.key) else { return };
         if run.result == Some(JobResult::Completed) {
             job.last_success = run.ended.or(self.last_event);
+            job.stale = false;
         }
         job.last = Some(run.clone());
     }
 
-    fn heard(&mut self, server: &ServerName, at: Timestamp, answer: Result<Option<&String>, &String>) {
-        let Some(state) = self.servers.iter_mut().find(|state| state.server == *server) else { return };
-        if state.reachable != Some(answer.is_ok()) {
+    fn server_mut(&mut self, server: &ServerName) -> Option<&mut ServerState> {
+        self.servers.iter_mut().find(|state| state.server == *server)
+    }
+
+    fn heard(&mut self, server: &ServerName, at: Timestamp, version: Option<&String>) {
+        let Some(state) = self.server_mut(server) else { return };
+        if state.answers() != Some(true) {
             state.since = Some(at);
         }
-        state.reachable = Some(answer.is_ok());
-        match answer {
-            Ok(version) => {
-                state.version = version.cloned().or(state.version.take());
-                state.error = None;
-                state.checked_at = Some(at);
-            }
-            Err(error) => state.error = Some(error.chars().take(250).collect()),
+        state.reachable = Some(true);
+        state.jetbackup = Some(true);
+        state.version = version.cloned().or(state.version.take());
+        state.error = None;
+        state.checked_at = Some(at);
+    }
+
+    fn missed(&mut self, server: &ServerName, at: Timestamp, error: &str, by_ssh: bool) {
+        let Some(state) = self.server_mut(server) else { return };
+        if state.answers() != Some(false) {
+            state.since = Some(at);
+        }
+        state.reachable = Some(by_ssh);
+        state.jetbackup = by_ssh.then_some(false);
+        state.error = Some(error.chars().take(250).collect());
+        if by_ssh {
+            state.checked_at = Some(at);
         }
     }
 
@@ -219,6 +237,7 @@ impl Snapshot {
             () if self.stopping => QueuePhase::Stopping,
             () if self.waiting.is_some() => QueuePhase::Waiting,
             () if self.cycle.is_some() || self.current().is_some() => QueuePhase::Running,
+            () if self.waiting_for_clock => QueuePhase::WaitingForClock,
             () => QueuePhase::Idle,
         };
         let queued = self.queue.iter().zip(1u32..).map(|(key, position)| QueuedJob {
@@ -245,8 +264,10 @@ impl Snapshot {
                 total: cycle.total,
             }),
             last_cycle: self.last_cycle.map(LastCycle::from),
-            problem: self.servers.iter().any(|server| server.reachable == Some(false))
+            next_run: self.next_run,
+            problem: self.servers.iter().any(|server| server.answers() == Some(false))
                 || self.jobs.iter().any(|job| self.problem(job)),
+            outbox: None,
             checked_at: self.last_event,
         }
     }
@@ -267,7 +288,7 @@ impl Snapshot {
         let open = self.open_of(&job.key);
         let position = self.queue.iter().position(|key| *key == job.key);
         let unreachable =
-            || self.servers.iter().any(|s| s.server == job.key.server && s.reachable == Some(false));
+            || self.servers.iter().any(|s| s.server == job.key.server && s.answers() == Some(false));
         let phase = match open {
             Some(open) => open.phase(),
             None if position.is_some() => JobPhase::Queued,
@@ -281,6 +302,7 @@ impl Snapshot {
             running: open.is_some(),
             queue_position: position.and_then(|at| u32::try_from(at + 1).ok()),
             problem: self.problem(job),
+            stale: job.stale,
             overrun: open.is_some_and(|open| open.record.overrun),
             limit: job.limit,
             current: open.map(OpenRun::view),
@@ -295,7 +317,7 @@ impl Snapshot {
         let reason = job.last.as_ref().filter(|last| last.is_problem());
         // A turn that a person called off is no failure of the job's.
         let called_off = reason.is_some_and(RunRecord::is_called_off);
-        overrun || (reason.is_some() && !called_off)
+        overrun || job.stale || (reason.is_some() && !called_off)
     }
 
     /// The run that speaks for its job: the newest of those under way.

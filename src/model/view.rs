@@ -37,6 +37,8 @@ pub enum QueuePhase {
     Waiting,
     /// Nothing more is started.
     Stopping,
+    /// There is a schedule, and the clock cannot be right.
+    WaitingForClock,
 }
 
 /// The queue, as `status --json` and MQTT show it.
@@ -56,10 +58,24 @@ pub struct QueueState {
     pub cycle: Option<CycleState>,
     /// The last finished cycle.
     pub last_cycle: Option<LastCycle>,
-    /// Whether a person should look: a run beyond its limit, a job whose last run was no success, a server out of reach.
+    /// When the schedule starts the next cycle.
+    pub next_run: Option<Timestamp>,
+    /// Whether a person should look: a run beyond its limit, a job whose last run was no success or is too long ago, a
+    /// server out of reach.
     pub problem: bool,
+    /// Messages that wait to be sent; `None` where none are sent.
+    pub outbox: Option<OutboxState>,
     /// When this was last known to be so.
     pub checked_at: Option<Timestamp>,
+}
+
+/// Messages that wait to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxState {
+    /// How many.
+    pub waiting: u32,
+    /// Why the last one could not be sent.
+    pub last_error: Option<String>,
 }
 
 /// The job whose turn it is.
@@ -136,6 +152,8 @@ pub struct JobState {
     pub queue_position: Option<u32>,
     /// Whether a person should look at it.
     pub problem: bool,
+    /// Whether it has not completed for longer than it may.
+    pub stale: bool,
     /// Whether it runs beyond its time limit.
     pub overrun: bool,
     /// Its time limit, in seconds.
@@ -193,8 +211,10 @@ pub struct LastRun {
 pub struct ServerState {
     /// The server.
     pub server: ServerName,
-    /// Whether it answered when last asked; `None` before it was asked.
+    /// Whether it answered over SSH when last asked; `None` before it was asked.
     pub reachable: Option<bool>,
+    /// Whether JetBackup answered there; `None` before it was asked, and while the server is out of reach.
+    pub jetbackup: Option<bool>,
     /// JetBackup's version there.
     pub version: Option<String>,
     /// Why it does not answer.
@@ -203,6 +223,31 @@ pub struct ServerState {
     pub since: Option<Timestamp>,
     /// When it was last heard.
     pub checked_at: Option<Timestamp>,
+    /// Bytes left at its destination, where that is known.
+    pub destination_free: Option<u64>,
+}
+
+impl ServerState {
+    /// A server that was not asked yet.
+    #[must_use]
+    pub fn unasked(server: ServerName) -> Self {
+        Self {
+            server,
+            reachable: None,
+            jetbackup: None,
+            version: None,
+            error: None,
+            since: None,
+            checked_at: None,
+            destination_free: None,
+        }
+    }
+
+    /// Whether its jobs can be asked about; `None` before it was tried.
+    #[must_use]
+    pub fn answers(&self) -> Option<bool> {
+        if self.reachable == Some(false) { Some(false) } else { self.jetbackup }
+    }
 }
 
 impl LastRun {

@@ -28,6 +28,7 @@ impl Orchestrator {
         match command {
             Command::Run(selection) => self.enqueue(&selection).await,
             Command::Stop { server, group } => self.stop(&server, group).await,
+            Command::StopJob(key) => self.stop_job(&key).await,
             Command::Release(key) => self.release(&key).await,
             Command::StopAfterCurrent => {
                 self.stopping = true;
@@ -82,6 +83,18 @@ impl Orchestrator {
         let record = run.record.clone();
         self.tell(What::Released(record)).await;
         Answer::accepted(format!("{key} no longer keeps the lane; it stays watched"))
+    }
+
+    /// Stops a job's run, the newest if there are several.
+    async fn stop_job(&mut self, key: &JobKey) -> Answer {
+        let under_way = |run: &&Run| run.record.key == *key && !run.is_late();
+        match self.runs.iter().rev().find(under_way).map(|run| run.record.group) {
+            Some(Some(group)) => self.stop(&key.server, group).await,
+            Some(None) => Answer::refused(format!(
+                "no queue group of {key} is known yet, so there is nothing to stop it by; try again soon"
+            )),
+            None => Answer::refused(format!("{key} is not running")),
+        }
     }
 
     async fn stop(&mut self, server: &ServerName, group: GroupId) -> Answer {

@@ -102,6 +102,7 @@ impl Orchestrator {
                 last: known.last,
                 last_success: known.last_success,
                 usual: known.usual,
+                stale: known.stale,
             });
         }
         let names: Vec<ServerName> = config.servers.iter().map(|server| server.name.clone()).collect();
@@ -119,16 +120,7 @@ impl Orchestrator {
             clock,
             queue: Queue::default(),
             runs: Vec::new(),
-            cycle: CycleRecord {
-                id: CycleId(unique()),
-                started,
-                ended: None,
-                duration: None,
-                total: 0,
-                done: 0,
-                completed: 0,
-                problems: 0,
-            },
+            cycle: CycleRecord::begun(CycleId(unique()), started, 0),
             polls: JoinSet::new(),
             past,
             flagged: HashMap::new(),
@@ -159,7 +151,7 @@ impl Orchestrator {
         }
         self.cycle.total = count(jobs.len());
         self.cycle.started = self.clock.now();
-        self.tell(What::CycleStarted { cycle: self.cycle.id, jobs }).await;
+        self.tell(What::CycleStarted { cycle: self.cycle, jobs, resumed: false }).await;
         self.restore().await;
         self.work().await;
         self.skip_the_rest().await;

@@ -120,8 +120,8 @@ impl Orchestrator {
     }
 
     pub(super) async fn tell_unreachable(&mut self, server: &ServerName, error: &ApiError) {
-        let what = What::ServerUnreachable { server: server.clone(), error: error.to_string() };
-        self.tell(what).await;
+        let (server, by_ssh) = (server.clone(), !error.is_unreachable());
+        self.tell(What::ServerUnreachable { server, error: error.to_string(), by_ssh }).await;
     }
 
     /// The runs of a server are out of sight.

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{CycleId, JobFacts, JobResult, Progress, RunRecord, ServerName};
+use crate::model::{CycleId, CycleRecord, JobFacts, JobResult, Progress, RunRecord, ServerName};
 use indicatif::{ProgressDrawTarget, TermLike};
 
 pub(super) fn key(n: u8) -> JobKey {
@@ -28,7 +28,13 @@ fn facts(n: u8, label: &str) -> JobFacts {
         last: None,
         last_success: None,
         usual: Some(600),
+        stale: false,
     }
+}
+
+fn cycle(jobs: Vec<JobKey>) -> What {
+    let cycle = CycleRecord::begun(CycleId(1), jiff::Timestamp::UNIX_EPOCH, jobs.len());
+    What::CycleStarted { cycle, jobs, resumed: false }
 }
 
 fn snapshot() -> Snapshot {
@@ -198,7 +204,7 @@ async fn without_a_terminal_every_event_is_a_line_and_progress_is_rare() {
     let paper = Paper::default();
     let (stage, live) = Stage::new(Screen::lines(Box::new(paper.clone())), 64);
     let view = tokio::spawn(live.run());
-    stage.tell(event(0, What::CycleStarted { cycle: CycleId(1), jobs: vec![key(1), key(2)] }));
+    stage.tell(event(0, cycle(vec![key(1), key(2)])));
     stage.tell(event(1, What::JobQueued { job: key(2) }));
     stage.tell(event(2, What::JobStarted(open(1, "Accounts"))));
     for minute in 0..12 {
@@ -247,7 +253,7 @@ async fn bars_show_the_lane_those_beside_it_and_all() {
     let glass = Glass::default();
     let mut bars = bars(&glass);
     let mut snapshot = snapshot();
-    snapshot.apply(&event(0, What::CycleStarted { cycle: CycleId(1), jobs: vec![key(1), key(2)] }));
+    snapshot.apply(&event(0, cycle(vec![key(1), key(2)])));
     bars.draw(&snapshot);
     assert_eq!(glass.rows(), ["0 of 2 jobs done; next: Accounts on web1"]);
 
@@ -287,7 +293,7 @@ async fn on_a_terminal_ends_are_printed_above_the_bars_and_the_bars_go() {
     let glass = Glass::default();
     let (stage, live) = Stage::new(Screen::Bars(bars(&glass)), 64);
     let view = tokio::spawn(live.run());
-    stage.tell(event(0, What::CycleStarted { cycle: CycleId(1), jobs: vec![key(1)] }));
+    stage.tell(event(0, cycle(vec![key(1)])));
     stage.tell(event(1, What::JobStarted(open(1, "Accounts"))));
     seen(&stage).await;
     assert_eq!(glass.rows().len(), 2, "{:?}", glass.rows());

@@ -80,6 +80,7 @@ pub fn queue_phase(phase: QueuePhase) -> &'static str {
         QueuePhase::Running => "running",
         QueuePhase::Waiting => "waiting",
         QueuePhase::Stopping => "stopping",
+        QueuePhase::WaitingForClock => "waiting for the clock to be set",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events as sentences, for the terminal and the log.
 
-use super::{Tone, because, clean, duration, name, result, result_tone};
+use super::{Tone, because, clean, duration, moment, name, result, result_tone};
 use crate::model::{AfterTimeout, CycleRecord, Event, JobKey, JobResult, Origin, RunRecord, What};
 
 /// What happened, in a line without its time; `None` where it is nobody's news.
@@ -19,7 +19,10 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
         None => key.to_string(),
     };
     let said = match &event.what {
-        What::CycleStarted { jobs, .. } => format!("Cycle started: {}", count(jobs.len(), "job", "jobs")),
+        What::CycleStarted { jobs, resumed, .. } => {
+            let how = if *resumed { "taken up again, left" } else { "started" };
+            format!("Cycle {how}: {}", count(jobs.len(), "job", "jobs"))
+        }
         What::JobQueued { job } => format!("Queued: {}", called(job)),
         What::JobStarting(run) => format!("Starting: {}", of(run)),
         What::JobStarted(run) => match run.origin {
@@ -40,11 +43,25 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
         What::Released(run) => format!("Released: {}; it stays watched", of(run)),
         What::Waiting { reason: Some(reason) } => format!("Waiting: {reason}"),
         What::Waiting { reason: None } => "No longer waiting".to_owned(),
-        What::ServerUnreachable { server, error } => told(format!("Not reachable: {server}"), error),
+        What::ServerUnreachable { server, error, by_ssh: false } => {
+            told(format!("Not reachable: {server}"), error)
+        }
+        What::ServerUnreachable { server, error, by_ssh: true } => {
+            told(format!("JetBackup does not answer: {server}"), error)
+        }
         What::ServerReachable { server, version: Some(version) } => {
             format!("Reachable: {server}, JetBackup {version}")
         }
         What::ServerReachable { server, version: None } => format!("Reachable: {server}"),
+        What::DestinationSeen { .. } => return None,
+        What::JobStale { job, last_success } => {
+            let last = last_success.map_or_else(|| "never".to_owned(), moment);
+            format!("Stale: {} has not completed for too long (last: {last})", called(job))
+        }
+        What::Scheduled { waiting_for_clock: true, .. } => {
+            "The clock cannot be right; nothing is scheduled until it is set".to_owned()
+        }
+        What::Scheduled { next, waiting_for_clock: false } => format!("Next cycle: {}", moment((*next)?)),
         What::Stopping => "Stopping: nothing more is started, the running backup goes on".to_owned(),
         What::Alert { job: Some(job), text } => format!("Attention: {}: {text}", called(job)),
         What::Alert { job: None, text } => format!("Attention: {text}"),
@@ -62,7 +79,7 @@ pub fn tone(event: &Event) -> Tone {
             Some(result) => result_tone(result),
             None => Tone::Warn,
         },
-        What::JobTimeout { .. } | What::JobSkipped(_) | What::Stopping => Tone::Warn,
+        What::JobTimeout { .. } | What::JobSkipped(_) | What::JobStale { .. } | What::Stopping => Tone::Warn,
         What::ServerUnreachable { .. } | What::Alert { .. } => Tone::Bad,
         What::CycleFinished(cycle) if cycle.problems == 0 => Tone::Good,
         What::CycleFinished(_) => Tone::Warn,

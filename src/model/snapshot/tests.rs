@@ -17,6 +17,10 @@ fn run(id: i64, key: JobKey) -> RunRecord {
     RunRecord { cycle: Some(CycleId(7)), ..RunRecord::new(RunId(id), key, "Accounts", at(0), 3600) }
 }
 
+fn starts(id: CycleId, jobs: Vec<JobKey>) -> What {
+    What::CycleStarted { cycle: CycleRecord::begun(id, at(0), jobs.len()), jobs, resumed: false }
+}
+
 /// Two servers, a job each, a cycle begun.
 fn begun() -> Snapshot {
     let facts = |key: JobKey, usual| JobFacts {
@@ -26,10 +30,11 @@ fn begun() -> Snapshot {
         last: None,
         last_success: None,
         usual,
+        stale: false,
     };
     let jobs = vec![facts(key("a", 1), Some(600)), facts(key("b", 2), None)];
     let mut snapshot = Snapshot::new(&["a".parse().unwrap(), "b".parse().unwrap()], jobs);
-    tell(&mut snapshot, 0, What::CycleStarted { cycle: CycleId(7), jobs: vec![key("a", 1), key("b", 2)] });
+    tell(&mut snapshot, 0, starts(CycleId(7), vec![key("a", 1), key("b", 2)]));
     snapshot
 }
 
@@ -79,7 +84,7 @@ fn every_key_is_in_every_message() {
         job,
         json!({
             "server": "b", "job_id": "000000000000000000000002", "label": "Accounts", "phase": "queued",
-            "running": false, "queue_position": 2, "problem": false, "overrun": false, "limit": 3600,
+            "running": false, "queue_position": 2, "problem": false, "stale": false, "overrun": false, "limit": 3600,
             "current": null, "last": null, "last_success": null, "usual_duration": null
         })
     );
@@ -107,7 +112,7 @@ fn every_key_is_in_every_message() {
             }],
             "writers": 1,
             "cycle": {"started": "2023-11-14T22:13:20Z", "done": 0, "total": 2},
-            "last_cycle": null, "problem": false, "checked_at": "2023-11-14T22:15:55Z"
+            "last_cycle": null, "next_run": null, "problem": false, "outbox": null, "checked_at": "2023-11-14T22:15:55Z"
         })
     );
     let current: Value = serde_json::to_value(&snapshot.jobs()[0].current).unwrap();
@@ -170,7 +175,11 @@ fn a_server_keeps_since_when_it_is_as_it_is() {
     tell(&mut snapshot, 2, What::ServerReachable { server: server(), version: None });
     assert_eq!(snapshot.servers()[0].since, Some(at(1)));
     assert_eq!(snapshot.servers()[0].version.as_deref(), Some("5.3.1"), "what was told stays known");
-    tell(&mut snapshot, 3, What::ServerUnreachable { server: server(), error: "x".repeat(300) });
+    tell(
+        &mut snapshot,
+        3,
+        What::ServerUnreachable { server: server(), error: "x".repeat(300), by_ssh: false },
+    );
     let state = &snapshot.servers()[0];
     assert_eq!((state.reachable, state.since), (Some(false), Some(at(3))));
     assert_eq!(state.error.as_ref().map(String::len), Some(250));
@@ -191,4 +200,55 @@ fn a_run_of_an_earlier_cycle_is_running_and_takes_nobodys_turn() {
     left.result = Some(JobResult::Completed);
     tell(&mut snapshot, 2, What::JobFinished { run: left, recovered: false });
     assert_eq!(phases(&snapshot), [Queued, Queued], "the job's turn is still to come");
+}
+
+#[test]
+fn jetbackup_may_be_silent_where_the_server_answers() {
+    let mut snapshot = begun();
+    let server = || "a".parse::<ServerName>().unwrap();
+    tell(&mut snapshot, 1, What::ServerReachable { server: server(), version: None });
+    let silent = What::ServerUnreachable { server: server(), error: "a licence issue".into(), by_ssh: true };
+    tell(&mut snapshot, 2, silent);
+    let state = &snapshot.servers()[0];
+    assert_eq!((state.reachable, state.jetbackup, state.answers()), (Some(true), Some(false), Some(false)));
+    assert_eq!((state.since, state.checked_at), (Some(at(2)), Some(at(2))));
+    assert!(snapshot.queue().problem);
+}
+
+#[test]
+fn a_stale_job_is_a_problem_until_it_completes() {
+    let mut snapshot = begun();
+    tell(&mut snapshot, 1, What::JobStale { job: key("a", 1), last_success: None });
+    assert!(snapshot.jobs()[0].stale && snapshot.jobs()[0].problem && snapshot.queue().problem);
+    let mut done = run(3, key("a", 1));
+    (done.open, done.result) = (false, Some(JobResult::Partial));
+    tell(&mut snapshot, 2, What::JobFinished { run: done.clone(), recovered: false });
+    assert!(snapshot.jobs()[0].stale, "partial is no success");
+    done.result = Some(JobResult::Completed);
+    tell(&mut snapshot, 3, What::JobFinished { run: done, recovered: false });
+    assert!(!snapshot.jobs()[0].stale);
+}
+
+#[test]
+fn an_idle_queue_tells_when_it_starts_again_or_that_it_waits_for_the_clock() {
+    let mut snapshot = begun();
+    tell(&mut snapshot, 1, What::CycleFinished(CycleRecord::begun(CycleId(7), at(0), 0)));
+    tell(&mut snapshot, 2, What::Scheduled { next: None, waiting_for_clock: true });
+    assert_eq!(snapshot.queue().phase, view::QueuePhase::WaitingForClock);
+    tell(&mut snapshot, 3, What::Scheduled { next: Some(at(60)), waiting_for_clock: false });
+    assert_eq!(snapshot.queue().phase, view::QueuePhase::Idle);
+    assert_eq!(snapshot.queue().next_run, Some(at(60)));
+}
+
+#[test]
+fn who_follows_from_afar_sees_the_same_queue() {
+    let mut snapshot = begun();
+    let mut open = run(3, key("a", 1));
+    open.group = Some(format!("{:024x}", 9).parse().unwrap());
+    tell(&mut snapshot, 1, What::JobStarting(open.clone()));
+    let carried: Snapshot = serde_json::from_value(serde_json::to_value(&snapshot).unwrap()).unwrap();
+    assert_eq!(carried, snapshot);
+    let event = Event { at: at(2), what: What::JobStarted(open) };
+    let carried: Event = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
+    assert_eq!(carried, event);
 }

@@ -42,9 +42,13 @@ fn every_event_has_its_sentence() {
     let timeout = |next| What::JobTimeout { run: open(), elapsed: 14_700, next };
     let finished = |run| What::JobFinished { run, recovered: false };
     let server = || "web1".parse().unwrap();
+    let begun = |total| CycleRecord::begun(CycleId(1), "2026-03-01T02:00:00Z".parse().unwrap(), total);
     let golden = [
-        (What::CycleStarted { cycle: CycleId(1), jobs: vec![key()] }, "Cycle started: 1 job"),
-        (What::CycleStarted { cycle: CycleId(1), jobs: vec![key(), key()] }, "Cycle started: 2 jobs"),
+        (What::CycleStarted { cycle: begun(1), jobs: vec![key()], resumed: false }, "Cycle started: 1 job"),
+        (
+            What::CycleStarted { cycle: begun(3), jobs: vec![key(), key()], resumed: true },
+            "Cycle taken up again, left: 2 jobs",
+        ),
         (What::JobQueued { job: key() }, "Queued: web1/64ab00000000000000000001"),
         (What::JobStarting(open()), "Starting: Accounts on web1"),
         (What::JobStarted(open()), "Running: Accounts on web1"),
@@ -119,8 +123,20 @@ fn every_event_has_its_sentence() {
         (What::Waiting { reason: Some("web2 is still writing".into()) }, "Waiting: web2 is still writing"),
         (What::Waiting { reason: None }, "No longer waiting"),
         (
-            What::ServerUnreachable { server: server(), error: "connection refused".into() },
+            What::ServerUnreachable { server: server(), error: "connection refused".into(), by_ssh: false },
             "Not reachable: web1: connection refused",
+        ),
+        (
+            What::ServerUnreachable { server: server(), error: "a licence issue".into(), by_ssh: true },
+            "JetBackup does not answer: web1: a licence issue",
+        ),
+        (
+            What::JobStale { job: key(), last_success: None },
+            "Stale: web1/64ab00000000000000000001 has not completed for too long (last: never)",
+        ),
+        (
+            What::Scheduled { next: None, waiting_for_clock: true },
+            "The clock cannot be right; nothing is scheduled until it is set",
         ),
         (What::ServerReachable { server: server(), version: None }, "Reachable: web1"),
         (
