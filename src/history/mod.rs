@@ -8,6 +8,7 @@
 
 mod damage;
 mod error;
+mod queue;
 mod rows;
 mod schema;
 mod store;
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 pub use error::HistoryError;
+pub use queue::Interrupted;
 
 use crate::model::{CycleRecord, Event, JobId, JobKey, JobResult, RunRecord, ServerName};
 use rows::{Change, Rows};
@@ -72,6 +74,8 @@ pub struct Past {
     pub last_success: Option<Timestamp>,
     /// How long it usually takes, in seconds: the median of its last ten completed or partial runs.
     pub usual: Option<u64>,
+    /// Since when it is configured, as far as is known.
+    pub known_since: Option<Timestamp>,
     /// It has not completed for longer than it may, and that was told.
     pub stale: bool,
 }
@@ -211,6 +215,45 @@ impl History {
         Ok(self.inner.readable(found).into_iter().next())
     }
 
+    /// The newest cycle with the jobs left of it, if it was not finished.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn interrupted(&self) -> Result<Option<Interrupted>, HistoryError> {
+        self.inner.run("read", |connection| queue::interrupted(connection)).await
+    }
+
+    /// Notes since when each of these jobs is configured, and forgets those that no longer are.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn know(&self, jobs: &[JobKey], now: Timestamp) -> Result<(), HistoryError> {
+        let jobs = jobs.to_vec();
+        self.inner.run("write to", move |connection| queue::know(connection, &jobs, now)).await
+    }
+
+    /// What was kept under a name by [`History::keep`].
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn kept(&self, name: &'static str) -> Result<Option<String>, HistoryError> {
+        self.inner.run("read", move |connection| rows::meta(connection, name)).await
+    }
+
+    /// Keeps a small text under a name, over restarts.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn keep(&self, name: &'static str, text: String) -> Result<(), HistoryError> {
+        self.inner
+            .run("write to", move |connection| {
+                let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
+                           ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+                connection.execute(sql, [name, &text]).map(drop)
+            })
+            .await
+    }
+
     /// Eight hexadecimal digits that tell this installation from others on the same broker. Made up once and kept.
     ///
     /// # Errors
@@ -292,13 +335,15 @@ fn past(connection: &Connection, key: &JobKey) -> rusqlite::Result<Past> {
     );
     let runs =
         rows::select(connection, &sql, params![key.server.as_str(), key.job.to_string()], rows::run)?.rows;
+    let (known_since, stale) = queue::standing(connection, key)?;
     let success = runs.iter().find(|run| run.result == Some(JobResult::Completed));
     let counts = |run: &&RunRecord| matches!(run.result, Some(JobResult::Completed | JobResult::Partial));
     let durations = runs.iter().filter(counts).filter_map(|run| run.duration).take(10).collect();
     Ok(Past {
         last_success: success.map(|run| run.ended.unwrap_or(run.asked)),
         usual: median(durations),
-        stale: false,
+        known_since,
+        stale,
         last: runs.into_iter().next(),
     })
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row, params};
 
+use super::queue;
 use crate::model::{
     CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, RunId, RunRecord, What,
 };
@@ -40,19 +41,28 @@ const WORD_ADOPTED: &str = "adopted";
 /// What an event changes on record.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
+    /// A run's record.
     Run(Box<RunRecord>),
+    /// A run's record, and its job's place in the queue is taken.
+    Turn(Box<RunRecord>),
+    /// A cycle begins or goes on with these jobs.
+    Queue(CycleRecord, Vec<JobKey>),
+    Queued(JobKey),
+    Stale(JobKey),
+    /// A cycle is over.
     Cycle(CycleRecord),
 }
 
 impl Change {
     /// The change, if there is one: progress and waiting are nothing to remember.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        if let Some(run) = event.run() {
-            return Some(Self::Run(Box::new(run.clone())));
-        }
         match &event.what {
-            What::CycleStarted { cycle, .. } | What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
-            _ => None,
+            What::JobFinished { run, .. } => Some(Self::Run(Box::new(run.clone()))),
+            What::CycleStarted { cycle, jobs, .. } => Some(Self::Queue(*cycle, jobs.clone())),
+            What::JobQueued { job } => Some(Self::Queued(job.clone())),
+            What::JobStale { job, .. } => Some(Self::Stale(job.clone())),
+            What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
+            _ => event.run().map(|run| Self::Turn(Box::new(run.clone()))),
         }
     }
 
@@ -60,7 +70,20 @@ impl Change {
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         match self {
             Self::Run(run) => write_run(connection, run),
-            Self::Cycle(cycle) => write_cycle(connection, cycle),
+            Self::Turn(run) => {
+                write_run(connection, run)?;
+                queue::take_turn(connection, run)
+            }
+            Self::Queue(cycle, jobs) => {
+                write_cycle(connection, cycle)?;
+                queue::write_queue(connection, jobs)
+            }
+            Self::Queued(job) => queue::enqueue(connection, job),
+            Self::Stale(job) => queue::set_stale(connection, job, true),
+            Self::Cycle(cycle) => {
+                write_cycle(connection, cycle)?;
+                queue::clear_queue(connection)
+            }
         }
     }
 }
@@ -97,6 +120,9 @@ fn write_run(connection: &Connection, run: &RunRecord) -> rusqlite::Result<()> {
             let groups: Vec<String> = run.baseline.iter().map(GroupId::to_string).collect();
             connection.prepare_cached(UPSERT_BASELINE)?.execute(params![run.id.0, groups.join(" ")])?;
         }
+    }
+    if queue::is_success(run) {
+        queue::set_stale(connection, &run.key, false)?;
     }
     Ok(())
 }
@@ -144,7 +170,7 @@ pub(super) fn select<T>(
 pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
     Some(RunRecord {
         id: RunId(column(row, "id")?),
-        key: JobKey { server: parsed(row, "server")?, job: parsed(row, "job")? },
+        key: job_key(row)?,
         label: column(row, "label")?,
         cycle: column(row, "cycle").map(CycleId),
         // A newer program's word for another starter is still not "this program, knowingly".
@@ -201,17 +227,27 @@ pub(super) fn baseline(connection: &Connection, run: RunId) -> rusqlite::Result<
     Ok(groups.filter_map(|group| group.parse().ok()).collect())
 }
 
+/// A text kept under a name.
+pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let sql = format!("{ALL_META} WHERE key = ?1");
+    let found = select(connection, &sql, [name], |row| column::<String>(row, "value"))?;
+    Ok(found.rows.into_iter().next())
+}
+
 /// The instance id, if there is one and it is what it should be.
 pub(super) fn instance_id(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let sql = format!("{ALL_META} WHERE key = 'instance_id'");
-    let found = select(connection, &sql, [], |row| column::<String>(row, "value"))?;
     let sound = |id: &String| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    Ok(found.rows.into_iter().find(sound))
+    Ok(meta(connection, "instance_id")?.filter(sound))
 }
 
 /// A column's value; `None` for NULL and for what cannot be one.
 pub(super) fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Option<T> {
     row.get::<_, Option<T>>(name).ok().flatten()
+}
+
+/// Reads the columns that name a job.
+pub(super) fn job_key(row: &Row<'_>) -> Option<JobKey> {
+    Some(JobKey { server: parsed(row, "server")?, job: parsed(row, "job")? })
 }
 
 fn parsed<T: FromStr>(row: &Row<'_>, name: &str) -> Option<T> {

@@ -9,13 +9,14 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::rows;
+use super::{queue, rows};
 
 /// How long rows are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// One step for each version. A step may only add, so that an older program can go on with a newer file.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS runs (
         id INTEGER PRIMARY KEY,
@@ -48,7 +49,22 @@ const MIGRATIONS: &[&str] = &["
         completed INTEGER NOT NULL,
         problems INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE IF NOT EXISTS queue (
+        place INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        job TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS jobs (
+        server TEXT NOT NULL,
+        job TEXT NOT NULL,
+        known_since INTEGER NOT NULL,
+        stale INTEGER NOT NULL,
+        PRIMARY KEY (server, job)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the tables up to date. A file of a newer version is left as it is.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -65,7 +81,14 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 
 /// Whether every table and column that is used is there. They are not if a byte of the schema itself was hit.
 pub(super) fn is_complete(connection: &Connection) -> rusqlite::Result<()> {
-    for table in [rows::ALL_RUNS, rows::ALL_CYCLES, rows::ALL_BASELINES, rows::ALL_META] {
+    for table in [
+        rows::ALL_RUNS,
+        rows::ALL_CYCLES,
+        rows::ALL_BASELINES,
+        rows::ALL_META,
+        queue::ALL_QUEUE,
+        queue::ALL_JOBS,
+    ] {
         connection.prepare(table)?;
     }
     connection.prepare(rows::UPSERT_RUN)?;

@@ -122,7 +122,16 @@ async fn the_past_of_a_job_is_its_own_and_knows_only_ends() {
     commit(&history, RunRecord { key: key("web-2"), ..finished(16, JobResult::Completed, 5) }).await;
 
     let past = history.past(&key("web-1")).await.unwrap();
-    assert_eq!(past, Past { last: Some(skipped), last_success: Some(at(12)), usual: Some(55), stale: false });
+    assert_eq!(
+        past,
+        Past {
+            last: Some(skipped),
+            last_success: Some(at(12)),
+            usual: Some(55),
+            known_since: None,
+            stale: false
+        }
+    );
 }
 
 #[tokio::test]
@@ -425,4 +434,65 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn an_interrupted_cycle_is_known_with_the_jobs_left_and_what_was_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    assert_eq!(history.interrupted().await.unwrap(), None);
+    let jobs = vec![key("web-1"), key("web-2"), key("web-3")];
+    let cycle = CycleRecord::begun(CycleId(7), at(0), jobs.len());
+    history.commit(&event(What::CycleStarted { cycle, jobs, resumed: false })).await.unwrap();
+    // One ran, one runs, one was asked for meanwhile; a run of another cycle takes nobody's turn.
+    let turn = |id, server: &str| RunRecord { cycle: Some(CycleId(7)), key: key(server), ..intent(id) };
+    history.commit(&event(What::JobStarting(turn(1, "web-1")))).await.unwrap();
+    let ended = RunRecord { open: false, result: Some(JobResult::Completed), ..turn(1, "web-1") };
+    history.commit(&event(What::JobFinished { run: ended, recovered: false })).await.unwrap();
+    history.commit(&event(What::JobStarting(turn(2, "web-2")))).await.unwrap();
+    history.commit(&event(What::JobQueued { job: key("web-1") })).await.unwrap();
+    let stranger = RunRecord { cycle: Some(CycleId(6)), ..turn(3, "web-3") };
+    history.commit(&event(What::RunNoted(stranger))).await.unwrap();
+
+    let found = History::read_only(dir.path()).unwrap().interrupted().await.unwrap().unwrap();
+    assert_eq!(found.jobs, [key("web-3"), key("web-1")]);
+    let CycleRecord { id, total, done, completed, problems, .. } = found.cycle;
+    assert_eq!((id, total, done, completed, problems), (CycleId(7), 4, 1, 1, 0));
+
+    let over = CycleRecord { ended: Some(at(3)), ..found.cycle };
+    history.commit(&event(What::CycleFinished(over))).await.unwrap();
+    assert_eq!(history.interrupted().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_job_is_stale_until_it_completes_and_known_since_it_was_first_configured() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    let (first, second) = (key("web-1"), key("web-2"));
+    history.know(std::slice::from_ref(&first), at(0)).await.unwrap();
+    history.know(&[first.clone(), second.clone()], at(1)).await.unwrap();
+    assert_eq!(history.past(&first).await.unwrap().known_since, Some(at(0)));
+    assert_eq!(history.past(&second).await.unwrap().known_since, Some(at(1)));
+
+    let stale = What::JobStale { job: first.clone(), last_success: None };
+    history.commit(&event(stale)).await.unwrap();
+    assert!(history.past(&first).await.unwrap().stale);
+    commit(&history, finished(1, JobResult::Partial, 5)).await;
+    assert!(history.past(&first).await.unwrap().stale);
+    commit(&history, finished(2, JobResult::Completed, 5)).await;
+    assert!(!history.past(&first).await.unwrap().stale);
+
+    history.know(&[second], at(2)).await.unwrap();
+    assert_eq!(history.past(&first).await.unwrap().known_since, None, "it is configured no longer");
+}
+
+#[tokio::test]
+async fn a_small_text_is_kept_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    assert_eq!(history.kept("schedule").await.unwrap(), None);
+    history.keep("schedule", "one".into()).await.unwrap();
+    history.keep("schedule", "two".into()).await.unwrap();
+    drop(history);
+    assert_eq!(opened(dir.path()).await.kept("schedule").await.unwrap().as_deref(), Some("two"));
 }

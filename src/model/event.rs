@@ -86,13 +86,22 @@ pub enum What {
         /// JetBackup's version there, where it was told.
         version: Option<String>,
     },
-    /// How much room is left at a server's destination, in bytes, as JetBackup counts it.
-    DestinationSeen {
+    /// A server was looked at and is as it was.
+    ServerSeen {
         /// The server.
         server: ServerName,
-        /// The room left; `None` where it is not told.
-        free: Option<u64>,
+        /// Bytes left at its destination, as JetBackup counts them; `None` where it was not asked or does not tell.
+        destination_free: Option<u64>,
     },
+    /// How long runs of a job usually take from now on.
+    UsualKnown {
+        /// The job.
+        job: JobKey,
+        /// Seconds.
+        usual: Option<u64>,
+    },
+    /// This process ends: what runs goes on and is no longer watched.
+    Leaving,
     /// A job has not completed for longer than it may.
     JobStale {
         /// The job.
@@ -223,7 +232,9 @@ impl Event {
             | What::Progress { .. }
             | What::Released(_)
             | What::Waiting { .. }
-            | What::DestinationSeen { .. }
+            | What::ServerSeen { .. }
+            | What::UsualKnown { .. }
+            | What::Leaving
             | What::Scheduled { .. }
             | What::Stopping => return None,
         })

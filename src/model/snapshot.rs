@@ -49,6 +49,8 @@ pub struct Snapshot {
     stopping: bool,
     next_run: Option<Timestamp>,
     waiting_for_clock: bool,
+    /// Who kept the queue has gone: nothing is under way that anyone watches.
+    left: bool,
     last_event: Option<Timestamp>,
 }
 
@@ -67,8 +69,16 @@ impl Snapshot {
             stopping: false,
             next_run: None,
             waiting_for_clock: false,
+            left: false,
             last_event: None,
         }
+    }
+
+    /// With the last finished cycle of an earlier process.
+    #[must_use]
+    pub fn after(mut self, last_cycle: Option<CycleRecord>) -> Self {
+        self.last_cycle = last_cycle;
+        self
     }
 
     /// Takes in what happened.
@@ -104,16 +114,23 @@ impl Snapshot {
             What::ServerReachable { server, version } => {
                 self.heard(server, event.at, version.as_ref());
             }
-            What::DestinationSeen { server, free } => {
+            What::ServerSeen { server, destination_free } => {
                 if let Some(state) = self.server_mut(server) {
-                    state.destination_free = *free;
+                    state.checked_at = Some(event.at);
+                    state.destination_free = destination_free.or(state.destination_free);
+                }
+            }
+            What::UsualKnown { job, usual } => {
+                if let Some(job) = self.job_mut(job) {
+                    job.usual = *usual;
                 }
             }
             What::JobStale { job, .. } => {
-                if let Some(job) = self.jobs.iter_mut().find(|known| known.key == *job) {
+                if let Some(job) = self.job_mut(job) {
                     job.stale = true;
                 }
             }
+            What::Leaving => self.left = true,
             What::Scheduled { next, waiting_for_clock } => {
                 self.next_run = *next;
                 self.waiting_for_clock = *waiting_for_clock;
@@ -201,6 +218,10 @@ impl Snapshot {
         job.last = Some(run.clone());
     }
 
+    fn job_mut(&mut self, key: &JobKey) -> Option<&mut JobFacts> {
+        self.jobs.iter_mut().find(|job| job.key == *key)
+    }
+
     fn server_mut(&mut self, server: &ServerName) -> Option<&mut ServerState> {
         self.servers.iter_mut().find(|state| state.server == *server)
     }
@@ -233,6 +254,9 @@ impl Snapshot {
     /// The queue, as status and MQTT show it.
     #[must_use]
     pub fn queue(&self) -> QueueState {
+        if self.left {
+            return self.left_queue();
+        }
         let phase = match () {
             () if self.stopping => QueuePhase::Stopping,
             () if self.waiting.is_some() => QueuePhase::Waiting,
@@ -265,11 +289,31 @@ impl Snapshot {
             }),
             last_cycle: self.last_cycle.map(LastCycle::from),
             next_run: self.next_run,
-            problem: self.servers.iter().any(|server| server.answers() == Some(false))
-                || self.jobs.iter().any(|job| self.problem(job)),
+            problem: self.is_problem(),
             outbox: None,
             checked_at: self.last_event,
         }
+    }
+
+    /// The queue that nobody keeps any more.
+    fn left_queue(&self) -> QueueState {
+        let forgotten = Self {
+            queue: Vec::new(),
+            open: Vec::new(),
+            cycle: None,
+            waiting: None,
+            stopping: false,
+            next_run: None,
+            waiting_for_clock: false,
+            left: false,
+            ..self.clone()
+        };
+        QueueState { problem: self.is_problem(), ..forgotten.queue() }
+    }
+
+    fn is_problem(&self) -> bool {
+        self.servers.iter().any(|server| server.answers() == Some(false))
+            || self.jobs.iter().any(|job| self.problem(job))
     }
 
     /// Every server, in the order of the configuration.
@@ -286,10 +330,11 @@ impl Snapshot {
 
     fn job(&self, job: &JobFacts) -> JobState {
         let open = self.open_of(&job.key);
-        let position = self.queue.iter().position(|key| *key == job.key);
+        let position = self.queue.iter().position(|key| *key == job.key).filter(|_| !self.left);
         let unreachable =
             || self.servers.iter().any(|s| s.server == job.key.server && s.answers() == Some(false));
         let phase = match open {
+            Some(_) if self.left => JobPhase::Unknown,
             Some(open) => open.phase(),
             None if position.is_some() => JobPhase::Queued,
             None if unreachable() => JobPhase::Unknown,
@@ -299,13 +344,13 @@ impl Snapshot {
             key: job.key.clone(),
             label: job.label.clone(),
             phase,
-            running: open.is_some(),
+            running: open.is_some() && !self.left,
             queue_position: position.and_then(|at| u32::try_from(at + 1).ok()),
             problem: self.problem(job),
             stale: job.stale,
             overrun: open.is_some_and(|open| open.record.overrun),
             limit: job.limit,
-            current: open.map(OpenRun::view),
+            current: open.filter(|_| !self.left).map(OpenRun::view),
             last: job.last.as_ref().and_then(LastRun::of),
             last_success: job.last_success,
             usual_duration: job.usual,

@@ -252,3 +252,19 @@ fn who_follows_from_afar_sees_the_same_queue() {
     let carried: Event = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
     assert_eq!(carried, event);
 }
+
+#[test]
+fn who_leaves_leaves_no_running_behind_but_what_a_person_must_know() {
+    let mut snapshot = begun();
+    let mut late = run(3, key("a", 1));
+    late.overrun = true;
+    tell(&mut snapshot, 1, What::JobTimeout { run: late, elapsed: 3600, next: AfterTimeout::GoesOn });
+    tell(&mut snapshot, 2, What::Leaving);
+    let queue = snapshot.queue();
+    assert_eq!((queue.phase, queue.current, queue.queue.len()), (view::QueuePhase::Idle, None, 0));
+    assert_eq!((queue.writers, queue.cycle, queue.problem), (0, None, true));
+    let [job, next] = &snapshot.jobs()[..] else { panic!("two jobs") };
+    assert_eq!((job.phase, job.running, job.overrun), (view::JobPhase::Unknown, false, true));
+    assert_eq!((job.current.clone(), next.queue_position), (None, None));
+    assert_eq!(next.phase, view::JobPhase::Idle);
+}
