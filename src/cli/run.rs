@@ -16,13 +16,12 @@ use super::progress::{self, Live};
 use super::table::{Cell, Column, Table};
 use super::words::{self, duration};
 use crate::config::{self, Config};
-use crate::control::{self, Door, Found};
-use crate::history::{Filter, History, Opened};
-use crate::lock;
+use crate::control::{self, Found};
+use crate::history::{Filter, History};
 use crate::logging::{self, Logging};
-use crate::model::{CycleRecord, Event, JobKey, Selection};
-use crate::orchestrator::{Orchestrator, SystemClock, plan};
-use crate::state_dir;
+use crate::model::{CycleRecord, Event, JobKey, Selection, What};
+use crate::orchestrator::plan;
+use crate::runner::{Claim, Runner};
 
 pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Failure> {
     let config = context::load(path)?;
@@ -62,27 +61,16 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
     let logging = log(orchestrator, verbose, &screen);
     logging.warnings.iter().for_each(|warning| print_warning(warning));
 
-    state_dir::ensure(&orchestrator.state_dir)?;
     if let Found::Runner(runner) = control::connect(&orchestrator.control_socket).await? {
         return Err(Failure::Busy(format!(
             "a run is under way already (process {}); `jetbackup-remote status` shows it",
             runner.pid()
         )));
     }
-    let held = lock::acquire(&orchestrator.state_dir, &orchestrator.lock_file)?;
-    held.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let Opened { history, notices } = History::open(&orchestrator.state_dir).await;
-    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
-
-    let servers: Vec<_> = config.servers.iter().collect();
-    let lines = context::lines(&config, &servers)?;
-    let clients = lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
-    let clock = Arc::new(SystemClock);
-    let (machine, handle) = Orchestrator::new(Arc::clone(&config), clients, history.clone(), clock).await;
-    let door = Door { requests: handle.requests.clone(), snapshot: handle.snapshot.clone() };
-    let served = control::serve(&orchestrator.control_socket, control::Runner::Run, door).await;
-    // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
-    let served = served.map_err(|error| tracing::warn!("{error}")).ok();
+    let claim = Claim::take(orchestrator).await?;
+    let lines = context::lines(&config, &config.servers.iter().collect::<Vec<_>>())?;
+    let (runner, machine) = Runner::start(&config, control::Runner::Run, &claim, lines).await;
+    let handle = &runner.handle;
 
     let leave = leave_on_signals()?;
     let live = Live::new(handle.events.subscribe(), handle.snapshot.clone());
@@ -91,7 +79,6 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
     // As it was before: a run is not to be compared with itself.
     let usual =
         handle.snapshot.borrow().jobs().into_iter().map(|job| (job.key, job.usual_duration)).collect();
-    drop(handle);
     let cycle = machine.run(&selection, leave.clone()).await;
     for view in views {
         // The views end with the events. Should one have failed, the summary is still due.
@@ -99,13 +86,9 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
             tracing::warn!("a view failed: {error}");
         }
     }
-    print(&summary(&history, &cycle, &usual).await)?;
-    if let Some(served) = served {
-        served.close().await;
-    }
-    for line in &lines {
-        line.close().await;
-    }
+    let summary = summary(&claim.history, &cycle, &usual).await;
+    runner.close().await;
+    print(&summary)?;
     let all_completed = cycle.completed == cycle.total && !leave.is_cancelled();
     Ok(if all_completed { Exit::Done } else { Exit::Incomplete })
 }
@@ -130,13 +113,13 @@ impl Screen {
 }
 
 fn log(orchestrator: &config::Orchestrator, verbose: u8, screen: &Screen) -> Logging {
-    let file = logging::LogFile {
-        path: orchestrator.log_file.clone(),
-        max_bytes: orchestrator.log_max_bytes,
-        backups: orchestrator.log_backup_count,
-    };
     // The live view says what happens; the log on standard error is for what goes wrong.
-    logging::init(logging::Options { verbose, quiet: true, file: Some(file), stderr: screen.sink() })
+    logging::init(logging::Options {
+        verbose,
+        quiet: true,
+        file: Some(context::log_file(orchestrator)),
+        stderr: screen.sink(),
+    })
 }
 
 /// Writes what happens into the log.
@@ -146,6 +129,9 @@ async fn log_events(mut events: broadcast::Receiver<Event>) {
             Ok(event) => {
                 if let Some(sentence) = words::sentence(&event) {
                     tracing::info!("{sentence}");
+                }
+                if event.what == What::Leaving {
+                    return;
                 }
             }
             Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the log"),
