@@ -19,5 +19,7 @@ pub mod lock;
 pub mod logging;
 pub mod model;
 pub mod orchestrator;
+pub mod schedule;
+pub mod service;
 pub mod ssh;
 pub mod state_dir;
