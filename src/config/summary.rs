@@ -58,7 +58,10 @@ fn cycles(config: &Config) -> String {
                 0 => String::new(),
                 seconds => format!(", up to {seconds} s later"),
             };
-            format!("{} ({schedule}), local time{delay}", schedule.words())
+            // Words that do not fit into a line help nobody.
+            let words = schedule.words();
+            let words = if words.len() > 24 { String::new() } else { format!(" ({words})") };
+            format!("{schedule}{words}, local time{delay}")
         }
         (None, Some(Loop { target_interval, min_pause })) => format!(
             "every {} s, with a pause of {} s at least",
