@@ -27,7 +27,7 @@ const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "L
 /// Five cron fields that come true at some time.
 #[derive(Clone)]
 pub struct Expression {
-    cron: Cron,
+    cron: Box<Cron>,
     text: String,
 }
 
@@ -71,7 +71,7 @@ impl FromStr for Expression {
             }
         }
         let text = fields.join(" ");
-        let cron = parser.parse(&text).map_err(|_| ExpressionError::Fields)?;
+        let cron = parser.parse(&text).map(Box::new).map_err(|_| ExpressionError::Fields)?;
         let expression = Self { cron, text };
         let some_day = DateTime::constant(2000, 1, 1, 0, 0, 0, 0);
         expression.next_in_calendar(some_day).map(|_| expression).ok_or(ExpressionError::Never)

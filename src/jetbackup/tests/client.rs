@@ -2,7 +2,7 @@
 
 use super::super::{ApiError, Cause, LogStatus};
 use super::*;
-use crate::model::{DestinationId, GroupId, JobId};
+use crate::model::{GroupId, JobId};
 
 /// Whether the predecessor's manual lets `command` through: five functions and the test.
 fn five_functions(command: &str) -> bool {
@@ -12,7 +12,7 @@ fn five_functions(command: &str) -> bool {
 }
 
 /// A server with jobs 1 and 2, the groups 11 (job 1, running) and 12 (job 2, completed), and two logs of job 1.
-fn server(command: &str) -> Result<Output, ExecError> {
+pub(super) fn server(command: &str) -> Result<Output, ExecError> {
     let jobs =
         [json!({"_id": id(1), "name": "Accounts", "running": "1"}), json!({"_id": id(2), "running": ""})];
     let groups = [group(11, 1, 2), group(12, 2, 100)];
@@ -40,7 +40,7 @@ fn server(command: &str) -> Result<Output, ExecError> {
     }
 }
 
-fn narrow(command: &str) -> Result<Output, ExecError> {
+pub(super) fn narrow(command: &str) -> Result<Output, ExecError> {
     if five_functions(command) { server(command) } else { gate_refusal(command) }
 }
 
@@ -161,75 +161,6 @@ async fn the_test_wants_its_exact_line() {
     ] {
         let (client, _) = scripted(move |_| answer.clone());
         assert_eq!(client.hello().await.is_ok(), fine);
-    }
-}
-
-fn destination(number: u32) -> DestinationId {
-    id(number).parse().unwrap()
-}
-
-/// A server whose gate has `--allow destination`, with the destination 31.
-fn with_destination(command: &str) -> Result<Output, ExecError> {
-    let options = json!({"password": "hunter2"});
-    let nas = json!({
-        "_id": id(31), "name": "nas", "disabled": false, "readonly": "0", "options": options,
-        "disk_usage": {"usage": "3", "free": 1_000_000_000_000_i64, "total": 4},
-    });
-    match function(command) {
-        "getDestination" if parameter(command, "_id") == Some(&id(31)) => success(nas),
-        "getDestination" => refusal("Destination not found"),
-        "listDestinations" => success(json!({"destinations": [nas], "total": 1})),
-        _ => server(command),
-    }
-}
-
-#[tokio::test]
-async fn a_destination_is_read_without_its_credentials() {
-    let (client, server) = scripted(with_destination);
-    let nas = client.destination(destination(31)).await.unwrap().unwrap();
-    assert_eq!((nas.disabled, nas.readonly), (Some(false), Some(false)));
-    assert_eq!((nas.free, nas.name.as_deref()), (Some(1_000_000_000_000), Some("nas")));
-    assert!(!format!("{nas:?}").contains("hunter2"));
-    assert_eq!(server.functions(), ["getDestination"]);
-    assert!(client.destination(destination(32)).await.unwrap().is_none());
-    assert_eq!(server.functions(), ["getDestination", "listDestinations"], "gone is said only by the list");
-    // A refusal that the list does not bear out.
-    let (client, _) = scripted(|command| match function(command) {
-        "getDestination" => refusal("busy"),
-        _ => with_destination(command),
-    });
-    assert_eq!(client.destination(destination(31)).await.unwrap(), Some(nas));
-}
-
-#[tokio::test]
-async fn a_gate_without_the_word_for_destinations_is_asked_once() {
-    let (client, server) = scripted(narrow);
-    for _ in 0..2 {
-        assert!(client.destination(destination(31)).await.unwrap_err().is_gate_refusal());
-    }
-    assert_eq!(server.functions(), ["getDestination"]);
-}
-
-#[tokio::test]
-async fn no_credential_of_a_destination_gets_into_an_error() {
-    let whole = r#"{"options":{"password":"hunter2"},"success":1,"data":{"options":{"password":"hunter2"}"#;
-    for answer in [
-        raw(whole, 0),
-        Ok(Output {
-            stdout: Vec::new(),
-            stderr: "PHP Fatal error: connect('hunter2')".to_owned(),
-            exit: 255,
-        }),
-        success(json!({"_id": id(30), "options": {"password": "hunter2"}})),
-        success(json!([{"options": {"password": "hunter2"}}])),
-    ] {
-        let (client, _) = scripted(move |_| answer.clone());
-        let error = client.destination(destination(31)).await.unwrap_err();
-        assert!(
-            !error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"),
-            "{error}"
-        );
-        assert!(error.to_string().starts_with("web1: getDestination: "), "{error}");
     }
 }
 
