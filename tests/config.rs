@@ -64,7 +64,8 @@ fn every_default_is_the_documented_one() {
     assert_eq!((mqtt.enabled, mqtt.port, mqtt.base_topic.as_str()), (false, 1883, "jetbackup-remote"));
     assert_eq!((mqtt.discovery, mqtt.discovery_prefix.as_str()), (true, "homeassistant"));
     assert_eq!(mqtt.commands, Commands::All(true));
-    assert_eq!((config.daemon.schedule.as_deref(), config.daemon.random_delay.as_secs()), (None, 300));
+    assert!(config.daemon.schedule.is_none());
+    assert_eq!(config.daemon.random_delay.as_secs(), 300);
 }
 
 #[test]
@@ -221,6 +222,33 @@ fn the_control_socket_must_fit_into_a_socket_address() {
     };
     assert_eq!(valid(&socket(107)).1, [""; 0]);
     assert!(seen(&socket(108)).contains("orchestrator.control_socket has 108 bytes"));
+}
+
+#[test]
+fn a_schedule_that_never_comes_or_is_none_is_told_with_what_would_be_right() {
+    let schedule = |text: &str| with(&format!(r#", "daemon": {{"schedule": "{text}"}}"#));
+    let wrong = |text: &str| seen(&schedule(text)).lines().nth(1).unwrap_or_default().trim().to_owned();
+    assert_eq!(
+        wrong("61 2 * * *"),
+        r#"daemon.schedule is "61 2 * * *", but should be five cron fields, and "61" is no minute: 0 to 59"#
+    );
+    assert!(
+        wrong("0 2 31 2 *")
+            .ends_with("five cron fields that come true at some time; there is never such a day")
+    );
+    assert!(wrong("@daily").ends_with(r#"but should be five cron fields, as in "0 2 * * *""#));
+    assert!(valid(&schedule(" ")).0.daemon.schedule.is_none());
+    let summary = |text: &str| config::summary(&valid(text).0);
+    let night = summary(&schedule("0 2 * * 7"));
+    assert!(
+        night.contains("\n  cycles: 0 2 * * 7 (at 02:00, on Sunday), local time, up to 300 s later\n"),
+        "{night}"
+    );
+    let night = summary(&schedule("0 2 * * 1,2,3,4,5"));
+    assert!(night.contains("\n  cycles: 0 2 * * 1,2,3,4,5, local time, up to 300 s later\n"), "{night}");
+    assert!(
+        summary(&with(r#", "loop": {}"#)).contains("cycles: every 86400 s, with a pause of 3600 s at least")
+    );
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jetbackup_remote::model::view::{JobPhase, QueuePhase};
 use jetbackup_remote::model::{Command, CycleRecord, Event, JobKey, Selection, Snapshot, What};
-use jetbackup_remote::orchestrator::{Duties, WallClock};
+use jetbackup_remote::orchestrator::{Duties, Timetable, WallClock};
+use jetbackup_remote::schedule::Schedule;
 use jetbackup_sim::{Job, Run, World};
 use jiff::Timestamp;
 use night::{Clock, Night, Runner, id, seconds};
@@ -257,7 +258,9 @@ async fn the_wheel_shows_that_it_turns_when_idle_and_while_a_server_is_silent() 
     let alive = move || {
         counted.fetch_add(1, Ordering::SeqCst);
     };
-    let daemon = night.serve_with(Duties::new(None, alive, Some(seconds(20))), Arc::new(night.clock)).await;
+    let daemon = night
+        .serve_with(Duties::new(Timetable::Never, alive, Some(seconds(20))), Arc::new(night.clock))
+        .await;
     tokio::time::sleep(seconds(3600)).await;
     let idle = turns.swap(0, Ordering::SeqCst);
     assert!((180..400).contains(&idle), "{idle} turns in an idle hour");
@@ -282,7 +285,7 @@ async fn before_the_clock_is_set_commands_work_and_nothing_grows_stale() {
     let night = Night::new(vec![("a", server(vec![completed(60)]))], &["a/1"], json!({"stale_after": 3600}));
     let set = Arc::new(AtomicBool::new(false));
     let clock = Arc::new(Unset(night.clock, Arc::clone(&set)));
-    let mut daemon = night.serve_with(Duties::new(None, || (), None), clock).await;
+    let mut daemon = night.serve_with(Duties::new(Timetable::Never, || (), None), clock).await;
     tokio::time::sleep(seconds(7200)).await;
     assert!(daemon.ask(all()).await.accepted);
     assert_eq!(cycle(&mut daemon).await.completed, 1);
@@ -293,5 +296,66 @@ async fn before_the_clock_is_set_commands_work_and_nothing_grows_stale() {
         !daemon.handle.snapshot.borrow().jobs()[0].stale,
         "its age counts from the moment the clock was set"
     );
+    daemon.leave().await;
+}
+
+/// Duties with the schedule of a configuration that says this.
+fn scheduled(night: &mut Night, expression: &str) -> Duties {
+    night.configure(|config| {
+        config.daemon.schedule = Some(expression.parse().unwrap());
+        config.daemon.random_delay = std::time::Duration::ZERO;
+    });
+    let config = night.config();
+    let make = move |now| Schedule::new(&config, jiff::tz::TimeZone::UTC, None, None, now);
+    Duties::new(Timetable::WaitsForClock(Box::new(make)), || (), None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_starts_cycles_and_an_overlapping_start_runs_once_after_the_one_under_way() {
+    let mut night = Night::new(vec![("a", server(vec![completed(5400)]))], &["a/1"], json!({}));
+    // Dusk is at two.
+    let duties = scheduled(&mut night, "0 3,4 * * *");
+    let mut daemon = night.serve_with(duties, Arc::new(night.clock)).await;
+    let three: Timestamp = "2026-01-10T03:00:00Z".parse().unwrap();
+    let snapshot = daemon.until(|snapshot| snapshot.queue().next_run.is_some()).await;
+    assert_eq!(snapshot.queue().next_run, Some(three));
+    let first = cycle(&mut daemon).await;
+    assert!((0..120).contains(&first.started.duration_since(three).as_secs()), "{first:?}");
+    let second = cycle(&mut daemon).await;
+    assert!((0..120).contains(&second.started.duration_since(first.ended.unwrap()).as_secs()), "{second:?}");
+    let tomorrow = daemon.handle.snapshot.borrow().queue().next_run;
+    assert_eq!(tomorrow, Some("2026-01-11T03:00:00Z".parse().unwrap()));
+    tokio::time::sleep(seconds(3600)).await;
+    assert_eq!(night.triggers("a/1"), 2);
+    daemon.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_after_current_drops_the_start_that_waits_for_the_cycles_end() {
+    let mut night = Night::new(vec![("a", server(vec![completed(5400)]))], &["a/1"], json!({}));
+    let duties = scheduled(&mut night, "0 3,4 * * *");
+    let mut daemon = night.serve_with(duties, Arc::new(night.clock)).await;
+    daemon.event("cycle_started").await;
+    tokio::time::sleep(seconds(4000)).await;
+    assert!(daemon.ask(Command::StopAfterCurrent).await.accepted);
+    cycle(&mut daemon).await;
+    tokio::time::sleep(seconds(3600)).await;
+    assert_eq!(night.triggers("a/1"), 1);
+    daemon.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_waits_for_the_clock() {
+    let mut night = Night::new(vec![("a", server(vec![completed(60)]))], &["a/1"], json!({}));
+    let set = Arc::new(AtomicBool::new(false));
+    let clock = Arc::new(Unset(night.clock, Arc::clone(&set)));
+    let duties = scheduled(&mut night, "*/5 * * * *");
+    let mut daemon = night.serve_with(duties, clock).await;
+    let waiting = |snapshot: &Snapshot| snapshot.queue().phase == QueuePhase::WaitingForClock;
+    daemon.until(waiting).await;
+    tokio::time::sleep(seconds(3600)).await;
+    assert_eq!(night.triggers("a/1"), 0);
+    set.store(true, Ordering::SeqCst);
+    cycle(&mut daemon).await;
     daemon.leave().await;
 }

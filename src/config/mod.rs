@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{DestinationId, JobKey, ServerName};
+use crate::schedule::Expression;
 
 pub use file::{Commands, Digest, KnownHosts as KnownHostsPolicy, OnTimeout, OnlyRun, SmtpSecurity};
 pub use load::{ConfigError, Loaded, json_schema, load, parse};
@@ -275,8 +276,8 @@ pub struct Tls {
 /// The daemon.
 #[derive(Debug, Clone)]
 pub struct Daemon {
-    /// When cycles start: five cron fields, local time.
-    pub schedule: Option<String>,
+    /// When cycles start, in local time.
+    pub schedule: Option<Expression>,
     /// Up to this much later, at random.
     pub random_delay: Duration,
 }

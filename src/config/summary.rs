@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Config, Job, OnTimeout, Server};
+use super::{Config, Daemon, Job, Loop, OnTimeout, Server};
 
 /// The configuration in a few lines of at most 80 columns. No secrets.
 #[must_use]
@@ -36,6 +36,7 @@ fn write(config: &Config, text: &mut String) -> std::fmt::Result {
     writeln!(text, "  polls every {} s at most", orchestrator.poll_interval.as_secs())?;
     writeln!(text, "  a job beyond its limit: {policy}")?;
     writeln!(text, "  state in {}", orchestrator.state_dir.display())?;
+    writeln!(text, "  cycles: {}", cycles(config))?;
     let mail = &config.notification;
     let mail = if mail.enabled {
         format!("to {} by {}:{}", mail.to_addresses.join(", "), mail.smtp_host, mail.smtp_port)
@@ -46,4 +47,27 @@ fn write(config: &Config, text: &mut String) -> std::fmt::Result {
     let mqtt = &config.mqtt;
     let mqtt = if mqtt.enabled { format!("{}:{}", mqtt.host, mqtt.port) } else { "off".into() };
     writeln!(text, "mqtt: {mqtt}")
+}
+
+/// When the daemon starts cycles.
+fn cycles(config: &Config) -> String {
+    let Daemon { schedule, random_delay } = &config.daemon;
+    match (schedule, config.cycle_loop) {
+        (Some(schedule), _) => {
+            let delay = match random_delay.as_secs() {
+                0 => String::new(),
+                seconds => format!(", up to {seconds} s later"),
+            };
+            // Words that do not fit into a line help nobody.
+            let words = schedule.words();
+            let words = if words.len() > 24 { String::new() } else { format!(" ({words})") };
+            format!("{schedule}{words}, local time{delay}")
+        }
+        (None, Some(Loop { target_interval, min_pause })) => format!(
+            "every {} s, with a pause of {} s at least",
+            target_interval.as_secs(),
+            min_pause.as_secs()
+        ),
+        (None, None) => "only when asked for".into(),
+    }
 }

@@ -9,7 +9,6 @@ mod status_line;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +17,7 @@ use crate::config::{self, Config};
 use crate::control;
 use crate::history::History;
 use crate::model::Event;
-use crate::orchestrator::{Duties, SCHEDULE_MEMORY};
+use crate::orchestrator::{Duties, SCHEDULE_MEMORY, Timetable};
 use crate::runner::{Claim, ClaimError, Line, LineError, Runner, lines};
 use crate::schedule::Schedule;
 use crate::service::Service;
@@ -48,7 +47,7 @@ pub type Sentence = fn(&Event) -> Option<String>;
 /// # Errors
 /// If it cannot start, or the orchestrator broke off.
 pub async fn run(config: Arc<Config>, log: Sentence) -> Result<(), DaemonError> {
-    let service = Service::from_env();
+    let service = Arc::new(Service::from_env());
     let mut signals = Signals::listen()?;
     let claim = Claim::take(&config.orchestrator).await?;
     let mut next = Some((all_lines(&config)?, config));
@@ -66,14 +65,14 @@ async fn generation(
     config: Arc<Config>,
     lines: Vec<Line>,
     claim: &Claim,
-    service: &Service,
+    service: &Arc<Service>,
     signals: &mut Signals,
     log: Sentence,
 ) -> Result<Option<Reload>, DaemonError> {
     let (runner, machine) = Runner::start(&config, control::Runner::Daemon, claim, lines).await;
     let views = [
         tokio::spawn(log_events(runner.handle.events.subscribe(), log)),
-        tokio::spawn(status_line::keep(service.clone(), runner.handle.snapshot.clone())),
+        tokio::spawn(status_line::keep(Arc::clone(service), runner.handle.snapshot.clone())),
     ];
     let duties = duties(&config, &claim.history, service).await;
     let leave = CancellationToken::new();
@@ -114,21 +113,27 @@ async fn generation(
     Ok(next)
 }
 
-async fn duties(config: &Config, history: &History, service: &Service) -> Duties {
+async fn duties(config: &Arc<Config>, history: &History, service: &Arc<Service>) -> Duties {
     let told = |error| tracing::warn!("the schedule starts anew: {error}");
     let memory = history.kept(SCHEDULE_MEMORY).await.map_err(told).ok().flatten();
     let memory = memory.and_then(|memory| serde_json::from_str(&memory).ok());
     let last_cycle = history.last_cycle().await.map_err(told).ok().flatten();
-    let now = Timestamp::now();
-    let schedule = Schedule::new(config, TimeZone::system(), memory, last_cycle.as_ref(), now);
-    let (alive, mut ready) = (service.clone(), false);
+    let timetable = if config.daemon.schedule.is_none() && config.cycle_loop.is_none() {
+        Timetable::Never
+    } else {
+        let config = Arc::clone(config);
+        Timetable::WaitsForClock(Box::new(move |now| {
+            Schedule::new(&config, TimeZone::system(), memory, last_cycle.as_ref(), now)
+        }))
+    };
+    let (alive, mut ready) = (Arc::clone(service), false);
     let wheel_turned = move || {
         if !std::mem::replace(&mut ready, true) {
             alive.ready();
         }
         alive.alive();
     };
-    Duties::new(schedule, wheel_turned, service.watchdog_interval().map(|interval| interval / 3))
+    Duties::new(timetable, wheel_turned, service.watchdog_interval().map(|interval| interval / 3))
 }
 
 /// Why the configuration cannot be taken over.

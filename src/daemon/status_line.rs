@@ -1,5 +1,7 @@
 //! The line that `systemctl status` shows.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::model::Snapshot;
@@ -7,7 +9,7 @@ use crate::model::view::{QueuePhase, QueueState};
 use crate::service::Service;
 
 /// Keeps the line true for as long as there is a queue.
-pub(super) async fn keep(service: Service, mut snapshot: watch::Receiver<Snapshot>) {
+pub(super) async fn keep(service: Arc<Service>, mut snapshot: watch::Receiver<Snapshot>) {
     loop {
         let queue = snapshot.borrow_and_update().queue();
         service.status(&line(&queue));

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::envelope::{Envelope, NoEnvelope};
 use super::error::{ApiError, Cause, refusal};
-use super::objects::{Group, Info, Job, Log, Object};
+use super::objects::{Destination, Group, Info, Job, Log, Object};
 use super::paging::{Step, Walk, rows};
 use super::request::{Page, Request};
 use super::scalar;
 use super::view::{View, newest_first};
-use crate::model::{GroupId, JobId, ServerName};
+use crate::model::{DestinationId, GroupId, JobId, ServerName};
 use crate::ssh::{Exec, Output, Sent};
 
 /// What became of a trigger.
@@ -44,6 +44,7 @@ pub struct Client {
     no_info: AtomicBool,
     no_group: AtomicBool,
     no_logs: AtomicBool,
+    no_destination: AtomicBool,
 }
 
 impl Client {
@@ -57,6 +58,7 @@ impl Client {
             no_info: AtomicBool::new(false),
             no_group: AtomicBool::new(false),
             no_logs: AtomicBool::new(false),
+            no_destination: AtomicBool::new(false),
         }
     }
 
@@ -173,6 +175,23 @@ impl Client {
         Ok(Some(logs))
     }
 
+    /// One destination; `None` where the server does not know it. As for a job, a no has to be confirmed by the list.
+    ///
+    /// # Errors
+    /// As for any request; the gate lets this one through with `--allow destination` only
+    /// ([`ApiError::is_gate_refusal`]).
+    pub async fn destination(&self, id: DestinationId) -> Result<Option<Destination>, ApiError> {
+        let request = Request::Destination(id);
+        match self.ask(request).await {
+            Ok(envelope) => self.object(request, &envelope, id).map(Some),
+            Err(error) if matches!(error.cause, Cause::Refused { .. }) => {
+                let all: Vec<Destination> = self.list(Request::Destinations).await?;
+                Ok(all.into_iter().find(|destination| destination.id == id))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Everything that could be running: all queue groups of backups and all jobs.
     ///
     /// # Errors
@@ -276,6 +295,7 @@ impl Client {
             Request::Info => Some(&self.no_info),
             Request::Group(_) => Some(&self.no_group),
             Request::Logs(..) => Some(&self.no_logs),
+            Request::Destination(_) | Request::Destinations(_) => Some(&self.no_destination),
             _ => None,
         };
         if refused.is_some_and(|refused| refused.load(Ordering::Relaxed)) {
@@ -283,7 +303,7 @@ impl Client {
         }
         let output = self.run(request).await?;
         let envelope = Envelope::find(&output.stdout).map_err(|none| match none {
-            NoEnvelope::NotJson => Cause::of_output(&output),
+            NoEnvelope::NotJson => Cause::of_output(&output).without_excerpts(request.is_confidential()),
             NoEnvelope::NoSuccess => {
                 Cause::Shape { what: "the answer's `success` is neither yes nor no".to_owned() }
             }

@@ -102,6 +102,16 @@ impl Cause {
             stderr: one_line(&output.stderr, EXCERPT),
         }
     }
+
+    /// The same without any part of the answer where that is `confidential`: a message ends up in logs and mails.
+    pub(crate) fn without_excerpts(mut self, confidential: bool) -> Self {
+        if confidential && let Self::NotJson { start, stderr, .. } = &mut self {
+            for excerpt in [start, stderr].into_iter().filter(|excerpt| !excerpt.is_empty()) {
+                "not shown, as it may hold credentials".clone_into(excerpt);
+            }
+        }
+        self
+    }
 }
 
 impl ApiError {

@@ -21,6 +21,6 @@ mod tests;
 
 pub use client::{Client, Trigger};
 pub use error::{ApiError, Cause};
-pub use objects::{Group, Info, Job, Log};
+pub use objects::{Destination, Group, Info, Job, Log};
 pub use status::{GroupStatus, LogStatus};
 pub use view::View;

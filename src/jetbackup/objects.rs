@@ -146,6 +146,44 @@ impl Object for Group {
     }
 }
 
+/// A destination: where jobs write to. Its `options`, which hold credentials, are never read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its id.
+    pub id: DestinationId,
+    /// Its name, at most 250 characters in one line.
+    pub name: Option<String>,
+    /// Whether it is disabled. `None` where the server says nothing clear.
+    pub disabled: Option<bool>,
+    /// Whether it can be read only. `None` where the server says nothing clear.
+    pub readonly: Option<bool>,
+    /// `disk_usage.free`: bytes left, by JetBackup's last look; it may not know.
+    pub free: Option<u64>,
+    /// `disk_usage.total`: bytes in all.
+    pub total: Option<u64>,
+}
+
+impl Object for Destination {
+    type Id = DestinationId;
+    const NAME: &'static str = "destination";
+    const LIST: &'static str = "destinations";
+
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            id: scalar::id(&value["_id"])?,
+            name: scalar::text(&value["name"]),
+            disabled: scalar::boolean(&value["disabled"]),
+            readonly: scalar::boolean(&value["readonly"]),
+            free: scalar::count(&value["disk_usage"]["free"]),
+            total: scalar::count(&value["disk_usage"]["total"]),
+        })
+    }
+
+    fn id(&self) -> DestinationId {
+        self.id
+    }
+}
+
 /// The log of a run, which outlives its queue group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -222,11 +260,31 @@ mod tests {
     }
 
     #[test]
+    fn a_destination_and_how_much_room_it_has() {
+        let destination = Destination::read(&json!({
+            "_id": ID, "name": "nas", "type": "SSH", "disabled": "1", "readonly": "", "disk_limit": 95,
+            "disk_usage": {"usage": "3000000000000", "free": 1_000_000_000_000.0, "total": 4_000_000_000_000_i64},
+        }))
+        .unwrap();
+        assert_eq!((destination.name.as_deref(), destination.disabled), (Some("nas"), Some(true)));
+        assert_eq!(destination.readonly, Some(false));
+        assert_eq!((destination.free, destination.total), (Some(1_000_000_000_000), Some(4_000_000_000_000)));
+        for unknown in
+            [json!([]), json!({}), json!(""), json!(null), json!({"free": ""}), json!({"free": -1})]
+        {
+            let destination = Destination::read(&json!({"_id": ID, "disk_usage": unknown})).unwrap();
+            assert_eq!((destination.free, destination.total), (None, None), "{unknown}");
+        }
+    }
+
+    #[test]
     fn credentials_of_a_destination_are_not_kept() {
         let value = json!({"_id": ID, "destination": [{"_id": JOB, "options": {"password": "hunter2"}}]});
         let job = Job::read(&value).unwrap();
         assert_eq!(job.destinations, [JOB.parse().unwrap()]);
         assert!(!format!("{job:?}").contains("hunter2"));
+        let value = json!({"_id": ID, "name": "nas", "options": {"password": "hunter2"}});
+        assert!(!format!("{:?}", Destination::read(&value).unwrap()).contains("hunter2"));
     }
 
     proptest! {
@@ -235,14 +293,17 @@ mod tests {
             mut value in any_json(),
             fields in prop::collection::vec((prop::sample::select(vec![
                 "status", "data", "progress", "created", "running", "destination", "info", "start_time", "items",
+                "disk_usage", "readonly",
             ]), any_json()), 0..9),
         ) {
             let _ = (Group::read(&value), Job::read(&value), Log::read(&value));
+            let _ = Destination::read(&value);
             value = json!({"_id": ID});
             for (key, field) in fields {
                 value[key] = field;
             }
             prop_assert!(Group::read(&value).is_some() && Job::read(&value).is_some() && Log::read(&value).is_some());
+            prop_assert!(Destination::read(&value).is_some());
         }
     }
 }

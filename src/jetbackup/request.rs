@@ -1,6 +1,6 @@
 //! The closed set of requests, and the exact texts that the SSH gate lets through.
 
-use crate::model::{GroupId, JobId};
+use crate::model::{DestinationId, GroupId, JobId};
 
 /// One slice of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,10 @@ pub(crate) enum Request {
     Stop(GroupId),
     /// The logs of a job.
     Logs(JobId, Page),
+    /// One destination. The gate wants `--allow destination` for this and the next.
+    Destination(DestinationId),
+    /// All destinations.
+    Destinations(Page),
 }
 
 impl Request {
@@ -47,7 +51,14 @@ impl Request {
             Self::Run(_) => "runBackupJobManually",
             Self::Stop(_) => "stopQueueGroup",
             Self::Logs(..) => "listLogs",
+            Self::Destination(_) => "getDestination",
+            Self::Destinations(_) => "listDestinations",
         }
+    }
+
+    /// Whether an answer to it may hold credentials, so that no part of one may be shown.
+    pub(crate) fn is_confidential(self) -> bool {
+        matches!(self, Self::Destination(_) | Self::Destinations(_))
     }
 
     /// The command as it is put into the exec request.
@@ -57,7 +68,8 @@ impl Request {
             Self::Info => Data::default(),
             Self::Job(id) | Self::Run(id) => Data::default().with("_id", id),
             Self::Group(id) | Self::Stop(id) => Data::default().with("_id", id),
-            Self::Jobs(page) => Data::default().page(page),
+            Self::Destination(id) => Data::default().with("_id", id),
+            Self::Jobs(page) | Self::Destinations(page) => Data::default().page(page),
             // Type 1 is "backup"; the order of a list is not documented unless it is asked for.
             Self::Groups(page) => Data::default().with("type", 1).page(page).with("sort[created]", -1),
             Self::Logs(id, page) => Data::default()
@@ -160,6 +172,15 @@ mod tests {
                 Request::Logs(job, second),
                 "jetbackup5api -F listLogs -D 'find[type]=1&find[info.ID]=64abcdef0123456789abcdef\
                  &limit=100&skip=100&sort[start_time]=%2D1' -O json",
+            ),
+            (
+                Request::Destination(ID.parse().unwrap()),
+                "jetbackup5api -F getDestination -D '_id=64abcdef0123456789abcdef' -O json",
+            ),
+            (Request::Destinations(first), "jetbackup5api -F listDestinations -D 'limit=100' -O json"),
+            (
+                Request::Destinations(second),
+                "jetbackup5api -F listDestinations -D 'limit=100&skip=100' -O json",
             ),
         ];
         for (request, text) in golden {

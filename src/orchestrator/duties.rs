@@ -18,7 +18,7 @@ pub const SCHEDULE_MEMORY: &str = "schedule";
 
 /// What a daemon does beside the turns.
 pub struct Duties {
-    schedule: Option<Schedule>,
+    timetable: Timetable,
     /// Called on every turn of the wheel.
     alive: Box<dyn FnMut() + Send + Sync>,
     pub(super) nap: Duration,
@@ -28,17 +28,46 @@ pub struct Duties {
     kept: Option<String>,
 }
 
+/// When cycles start.
+pub enum Timetable {
+    /// Only when somebody asks for one.
+    Never,
+    /// As the schedule will say that is made of the time once the clock can be right.
+    WaitsForClock(Box<dyn FnOnce(Timestamp) -> Option<Schedule> + Send + Sync>),
+    /// As the schedule says.
+    Set(Box<Schedule>),
+}
+
+impl Timetable {
+    fn schedule(&mut self) -> Option<&mut Schedule> {
+        match self {
+            Self::Set(schedule) => Some(schedule),
+            Self::Never | Self::WaitsForClock(_) => None,
+        }
+    }
+
+    /// The clock can be right.
+    fn set(&mut self, now: Timestamp) {
+        *self = match std::mem::replace(self, Self::Never) {
+            Self::WaitsForClock(make) => {
+                make(now).map_or(Self::Never, |schedule| Self::Set(Box::new(schedule)))
+            }
+            other => other,
+        };
+    }
+}
+
 impl Duties {
-    /// Starts cycles as `schedule` says, and calls `alive` whenever the wheel turns: once in `at_least` or a minute,
-    /// if no single step takes longer.
+    /// Starts cycles by the timetable, and calls `alive` whenever the wheel turns: once in `at_least` or a minute, if
+    /// no single step takes longer.
     #[must_use]
     pub fn new(
-        schedule: Option<Schedule>,
+        timetable: Timetable,
         alive: impl FnMut() + Send + Sync + 'static,
         at_least: Option<Duration>,
     ) -> Self {
         Self {
-            schedule,
+            timetable,
             alive: Box::new(alive),
             nap: at_least.unwrap_or(LONGEST_NAP).clamp(Duration::from_secs(1), LONGEST_NAP),
             jobs_known: false,
@@ -49,26 +78,26 @@ impl Duties {
     }
 
     pub(super) fn cycle_finished(&mut self, cycle: &CycleRecord) {
-        if let Some(schedule) = &mut self.schedule {
+        if let Some(schedule) = self.timetable.schedule() {
             schedule.cycle_finished(cycle);
         }
     }
 
     /// A person stopped the queue.
     pub(super) fn called_off(&mut self) {
-        if let Some(schedule) = &mut self.schedule {
+        if let Some(schedule) = self.timetable.schedule() {
             schedule.called_off();
         }
     }
 
     /// Whether the schedule starts a cycle now.
     fn is_time(&mut self, now: Timestamp, busy: bool) -> bool {
-        self.schedule.as_mut().is_some_and(|schedule| schedule.tick(now, busy))
+        self.timetable.schedule().is_some_and(|schedule| schedule.tick(now, busy))
     }
 
     /// What the schedule wants to be kept, if it is not what is kept already.
     fn unkept(&mut self) -> Option<String> {
-        let memory = serde_json::to_string(self.schedule.as_ref()?.memory()).ok();
+        let memory = serde_json::to_string(self.timetable.schedule()?.memory()).ok();
         if memory == self.kept {
             return None;
         }
@@ -78,8 +107,8 @@ impl Duties {
 
     /// When the next cycle starts and whether the clock is waited for, if that is news.
     fn news(&mut self, plausible: bool) -> Option<What> {
-        let next = self.schedule.as_ref().filter(|_| plausible).and_then(Schedule::next_run);
-        let waiting_for_clock = self.schedule.is_some() && !plausible;
+        let next = self.timetable.schedule().filter(|_| plausible).and_then(|schedule| schedule.next_run());
+        let waiting_for_clock = !plausible && !matches!(self.timetable, Timetable::Never);
         let is_news = self.told.unwrap_or_default() != (next, waiting_for_clock);
         self.told = Some((next, waiting_for_clock));
         is_news.then_some(What::Scheduled { next, waiting_for_clock })
@@ -97,6 +126,9 @@ impl Orchestrator {
             self.know_jobs().await;
         }
         self.tell_stale().await;
+        if plausible {
+            duties.timetable.set(self.clock.now());
+        }
         let start = plausible && duties.is_time(self.clock.now(), self.cycle.is_some());
         if let Some(memory) = duties.unkept()
             && let Err(error) = self.history.keep(SCHEDULE_MEMORY, memory).await

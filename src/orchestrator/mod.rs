@@ -30,7 +30,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-pub use duties::{Duties, SCHEDULE_MEMORY};
+pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use survey::survey;
 pub use wheel::{Handle, Orchestrator, Request};
@@ -60,6 +60,10 @@ pub struct SystemClock;
 impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn is_plausible(&self) -> bool {
+        crate::schedule::clock::is_plausible(self.now())
     }
 }
 

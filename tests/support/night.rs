@@ -12,7 +12,7 @@ use jetbackup_remote::jetbackup::Client;
 use jetbackup_remote::model::{
     Answer, Command, CycleRecord, Event, GroupId, JobResult, Reason, RunRecord, Selection, Snapshot,
 };
-use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, WallClock};
+use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, Timetable, WallClock};
 use jetbackup_remote::ssh::{Exec, ExecError, ExecFuture, Output, Sent};
 use jetbackup_sim::World;
 use jiff::Timestamp;
@@ -138,6 +138,11 @@ impl Night {
         self.config = Arc::new(config);
     }
 
+    /// The configuration that the next runner gets.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
     fn wire(&self, server: &str) -> &Wire {
         &self.wires.iter().find(|(name, _)| name == server).unwrap().1
     }
@@ -176,7 +181,7 @@ impl Night {
 
     /// Starts a daemon without a schedule, as a process would.
     pub async fn serve(&self) -> Runner {
-        self.serve_with(Duties::new(None, || (), None), Arc::new(self.clock)).await
+        self.serve_with(Duties::new(Timetable::Never, || (), None), Arc::new(self.clock)).await
     }
 
     /// Starts a daemon, as a process would.

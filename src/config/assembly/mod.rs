@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::check::{Findings, complaint};
-use super::file::File;
+use super::file::{DaemonSection, File};
 use super::{Config, Daemon, Destination, Finding, Loop, Secret};
+use crate::schedule::Expression;
 
 /// What became of a file.
 pub(super) struct Assembled {
@@ -80,11 +81,23 @@ impl Assembly<'_> {
                 min_pause: Duration::from_secs(entry.min_pause),
             }),
             mqtt: self.mqtt(file.mqtt),
-            daemon: Daemon {
-                schedule: file.daemon.schedule,
-                random_delay: Duration::from_secs(file.daemon.random_delay),
-            },
+            daemon: self.daemon(file.daemon),
         }
+    }
+
+    fn daemon(&mut self, entry: DaemonSection) -> Daemon {
+        let expression = |text: String| {
+            let parsed = text.parse::<Expression>();
+            parsed.map_err(|error| complaint(&text.into(), &error.to_string()))
+        };
+        let schedule = entry.schedule.and_then(|text| match expression(text) {
+            Ok(expression) => Some(expression),
+            Err(message) => {
+                self.problem("daemon.schedule", message);
+                None
+            }
+        });
+        Daemon { schedule, random_delay: Duration::from_secs(entry.random_delay) }
     }
 
     /// A secret that is not there now may be there for the service: only a warning, and only where it is used.

@@ -12,7 +12,7 @@ fn five_functions(command: &str) -> bool {
 }
 
 /// A server with jobs 1 and 2, the groups 11 (job 1, running) and 12 (job 2, completed), and two logs of job 1.
-fn server(command: &str) -> Result<Output, ExecError> {
+pub(super) fn server(command: &str) -> Result<Output, ExecError> {
     let jobs =
         [json!({"_id": id(1), "name": "Accounts", "running": "1"}), json!({"_id": id(2), "running": ""})];
     let groups = [group(11, 1, 2), group(12, 2, 100)];
@@ -40,7 +40,7 @@ fn server(command: &str) -> Result<Output, ExecError> {
     }
 }
 
-fn narrow(command: &str) -> Result<Output, ExecError> {
+pub(super) fn narrow(command: &str) -> Result<Output, ExecError> {
     if five_functions(command) { server(command) } else { gate_refusal(command) }
 }
 

@@ -1,6 +1,7 @@
 //! The client against servers made of a function, and what these tests share.
 
 mod client;
+mod destination;
 mod lists;
 mod trigger;
 
