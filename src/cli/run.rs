@@ -79,7 +79,11 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
     let clients = lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
     let clock = Arc::new(SystemClock);
     let (machine, handle) = Orchestrator::new(Arc::clone(&config), clients, history.clone(), clock).await;
-    let door = Door { requests: handle.requests.clone(), snapshot: handle.snapshot.clone() };
+    let door = Door {
+        requests: handle.requests.clone(),
+        snapshot: handle.snapshot.clone(),
+        events: handle.events.downgrade(),
+    };
     let served = control::serve(&orchestrator.control_socket, control::Runner::Run, door).await;
     // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
     let served = served.map_err(|error| tracing::warn!("{error}")).ok();

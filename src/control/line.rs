@@ -23,14 +23,18 @@ pub(super) async fn read(
     max: usize,
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, LineError> {
-    timeout(limit, read_capped(from, max)).await.map_err(|_| LineError::TimedOut { after: limit })?
+    let mut line = Vec::new();
+    let reading = read_on(from, &mut line, max);
+    timeout(limit, reading).await.map_err(|_| LineError::TimedOut { after: limit })?
 }
 
-async fn read_capped(
+/// Reads one line without its newline; `None` at the end. What was read of it so far is in `line`, so that nothing is
+/// lost if this is dropped: called again with the same `line`, it goes on.
+pub(super) async fn read_on(
     from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
     max: usize,
 ) -> Result<Option<Vec<u8>>, LineError> {
-    let mut line = Vec::new();
     loop {
         let heard = from.fill_buf().await?;
         let (taken, ended) = match heard.iter().position(|byte| *byte == b'\n') {
@@ -45,7 +49,7 @@ async fn read_capped(
         let used = taken.len() + usize::from(ended && !closed);
         from.consume(used);
         if ended {
-            return Ok(if closed && line.is_empty() { None } else { Some(line) });
+            return Ok(if closed && line.is_empty() { None } else { Some(std::mem::take(line)) });
         }
     }
 }
