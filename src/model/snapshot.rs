@@ -350,6 +350,12 @@ impl Snapshot {
         self.open_of(key).map(|open| &open.record)
     }
 
+    /// A run whose end is not known.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> Option<&RunRecord> {
+        self.open.iter().map(|open| &open.record).find(|run| run.id == id)
+    }
+
     /// The last run of a job whose end is known, or turn that passed without one.
     #[must_use]
     pub fn last_run(&self, key: &JobKey) -> Option<&RunRecord> {

@@ -1,74 +1,40 @@
-//! `run`: one cycle, watched by a person or a log.
+//! `run` as its own runner: it takes the lock, keeps the queue and serves the control socket until the queue is done.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::RunArgs;
-use super::context::{self, block_on};
-use super::exit::{Exit, Failure};
-use super::output::{print, print_warning};
-use super::progress::{self, Live};
-use super::table::{Cell, Column, Table};
-use super::words::{self, duration};
-use crate::config::{self, Config};
-use crate::control::{self, Door, Found};
+use super::screen::Screen;
+use crate::cli::context;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{print, print_warning};
+use crate::cli::progress::{self, Live};
+use crate::cli::words;
+use crate::config::Config;
+use crate::control::{self, Door};
 use crate::history::{Filter, History, Opened};
 use crate::lock;
-use crate::logging::{self, Logging};
+use crate::logging::LogFile;
 use crate::model::{CycleRecord, Event, JobKey, Selection};
-use crate::orchestrator::{Orchestrator, SystemClock, plan};
+use crate::orchestrator::{Orchestrator, SystemClock};
 use crate::state_dir;
 
-pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Failure> {
-    let config = context::load(path)?;
-    let names = &args.selection;
-    let selection = context::selection(&config, names.server.as_deref(), names.job.as_deref())?;
-    if args.dry_run {
-        print(order(&config, &selection).trim_end())?;
-        return Ok(Exit::Done);
-    }
-    block_on(perform(config, selection, verbose))
-}
-
-/// The queue as it would be.
-fn order(config: &Config, selection: &Selection) -> String {
-    let mut table = Table::new([
-        Column::right("Turn"),
-        Column::left("Server").shrinks(2),
-        Column::left("Job id"),
-        Column::left("Label").shrinks(1),
-        Column::right("Limit"),
-    ]);
-    for (turn, job) in (1u32..).zip(plan(&config.servers, &config.jobs, selection)) {
-        table.row([
-            Cell::from(turn.to_string()),
-            Cell::from(job.key.server.as_str()),
-            Cell::from(job.key.job.to_string()),
-            Cell::from(job.label.as_str()),
-            Cell::from(duration(job.timeout.as_secs())),
-        ]);
-    }
-    table.for_stdout()
-}
-
-async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {
+/// Runs the selected jobs.
+pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {
     let orchestrator = &config.orchestrator;
     let screen = Screen::default();
-    let logging = log(orchestrator, verbose, &screen);
+    let file = LogFile {
+        path: orchestrator.log_file.clone(),
+        max_bytes: orchestrator.log_max_bytes,
+        backups: orchestrator.log_backup_count,
+    };
+    let logging = screen.log(verbose, Some(file));
     logging.warnings.iter().for_each(|warning| print_warning(warning));
 
     state_dir::ensure(&orchestrator.state_dir)?;
-    if let Found::Runner(runner) = control::connect(&orchestrator.control_socket).await? {
-        return Err(Failure::Busy(format!(
-            "a run is under way already (process {}); `jetbackup-remote status` shows it",
-            runner.pid()
-        )));
-    }
     let held = lock::acquire(&orchestrator.state_dir, &orchestrator.lock_file)?;
     held.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let Opened { history, notices } = History::open(&orchestrator.state_dir).await;
@@ -112,35 +78,6 @@ async fn perform(config: Arc<Config>, selection: Selection, verbose: u8) -> Resu
     }
     let all_completed = cycle.completed == cycle.total && !leave.is_cancelled();
     Ok(if all_completed { Exit::Done } else { Exit::Incomplete })
-}
-
-/// Where log lines for standard error go: above the bars, once there are some.
-#[derive(Clone, Default)]
-struct Screen(Arc<OnceLock<logging::Sink>>);
-
-impl Screen {
-    fn show(&self, println: logging::Sink) {
-        // It is set once, here.
-        let _ = self.0.set(println);
-    }
-
-    fn sink(&self) -> logging::Sink {
-        let (screen, stderr) = (self.clone(), logging::stderr());
-        Arc::new(move |text| match screen.0.get() {
-            Some(println) => println(text.trim_end_matches('\n')),
-            None => stderr(text),
-        })
-    }
-}
-
-fn log(orchestrator: &config::Orchestrator, verbose: u8, screen: &Screen) -> Logging {
-    let file = logging::LogFile {
-        path: orchestrator.log_file.clone(),
-        max_bytes: orchestrator.log_max_bytes,
-        backups: orchestrator.log_backup_count,
-    };
-    // The live view says what happens; the log on standard error is for what goes wrong.
-    logging::init(logging::Options { verbose, quiet: true, file: Some(file), stderr: screen.sink() })
 }
 
 /// Writes what happens into the log.
