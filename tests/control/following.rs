@@ -197,22 +197,25 @@ async fn served_until_killed() {
     let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
 }
 
-/// A runner that says `lines`, one after each request, and then no more.
-fn scripted(path: &Path, lines: &[&str]) -> std::thread::JoinHandle<()> {
+/// A runner that says these texts, one after each request, and then no more.
+fn scripted(path: &Path, texts: &[&str]) -> std::thread::JoinHandle<()> {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let listener = StdListener::bind(path).unwrap();
-    let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+    let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut requests = BufReader::new(stream.try_clone().unwrap()).lines();
-        for line in lines {
+        for text in texts {
             requests.next().unwrap().unwrap();
-            (&stream).write_all(line.as_bytes()).unwrap();
+            (&stream).write_all(text.as_bytes()).unwrap();
         }
         // Stays until the client hangs up.
         requests.next();
     })
 }
+
+/// What a runner says first.
+const HELLO: &str = "{\"version\":1,\"pid\":7,\"runner\":\"daemon\"}\n";
 
 #[tokio::test]
 async fn a_runner_of_another_version_is_told() {
@@ -223,7 +226,7 @@ async fn a_runner_of_another_version_is_told() {
         ("tea?", "may be of another version"),
     ] {
         let (_room, path) = room();
-        let runner = scripted(&path, &[r#"{"version":1,"pid":7,"runner":"daemon"}"#, second]);
+        let runner = scripted(&path, &[HELLO, &format!("{second}\n")]);
         let error = client(&path).await.follow().await.unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
         runner.join().unwrap();
@@ -234,8 +237,8 @@ async fn a_runner_of_another_version_is_told() {
 async fn news_that_are_not_understood_are_told_and_those_of_a_later_version_skipped() {
     let (_room, path) = room();
     let first = serde_json::json!({"version": 1, "pid": 7, "runner": "daemon", "snapshot": snapshot()});
-    let first = format!("{first}\n{{\"weather\":\"fair\"}}\n{{\"event\":{{\"at\":\"noon\"}}}}");
-    let runner = scripted(&path, &[r#"{"version":1,"pid":7,"runner":"daemon"}"#, &first]);
+    let first = format!("{first}\n{{\"weather\":\"fair\"}}\n{{\"event\":{{\"at\":\"noon\"}}}}\n");
+    let runner = scripted(&path, &[HELLO, &first]);
     let mut following = follower(&path).await;
     assert_eq!(beginning(&mut following).await, snapshot());
     let error = following.next().await.unwrap_err();
@@ -245,11 +248,11 @@ async fn news_that_are_not_understood_are_told_and_those_of_a_later_version_skip
 }
 
 #[tokio::test]
-async fn a_runner_that_hangs_is_given_up_after_a_minute_and_a_waiting_follower_loses_nothing() {
+async fn a_runner_that_hangs_amid_a_line_is_given_up_after_a_minute() {
     let (_room, path) = room();
     let first = serde_json::json!({"version": 1, "pid": 7, "runner": "daemon", "snapshot": snapshot()});
     let first = format!("{first}\n{{\"missed\":");
-    let runner = scripted(&path, &[r#"{"version":1,"pid":7,"runner":"daemon"}"#, &first]);
+    let runner = scripted(&path, &[HELLO, &first]);
     let mut following = follower(&path).await;
     beginning(&mut following).await;
     tokio::time::pause();
