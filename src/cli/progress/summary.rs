@@ -211,4 +211,46 @@ Big one  web1    2026-03-01 02:00  64ab0000000000000000ffff  beyond its limit
         assert_eq!(shown, golden);
         assert!(shown.lines().skip(1).all(|line| line.width() <= 80));
     }
+
+    #[test]
+    fn turns_of_a_daemon_end_in_a_table_as_well() {
+        let ended = |n, label: &str, result| RunRecord { result: Some(result), ..run_of(n, label) };
+        let all_well = Handed {
+            runs: vec![RunRecord { duration: Some(4980), ..ended(1, "Accounts", JobResult::Completed) }],
+            ..Handed::default()
+        };
+        let shown = |handed: &Handed| render_handed(handed, |_| None, 80, Paint::PLAIN, &TimeZone::UTC);
+        let golden = "\
+1 of 1 job completed in time
+
+Job       Server  Result           Took
+Accounts  web1    completed  1 h 23 min
+";
+        assert_eq!(shown(&all_well), golden);
+
+        let mut mixed = all_well;
+        mixed.runs.push(RunRecord { open: true, overrun: true, ..run_of(2, "Home") });
+        mixed.runs.push(RunRecord { reason: Some(Reason::Disabled), ..ended(3, "Mail", JobResult::Skipped) });
+        mixed.not_reached.push("Databases on web1".into());
+        mixed.unknown.push("Logs on web2".into());
+        let golden = "\
+1 of 5 jobs completed in time, 2 problems, 1 not reached, 1 not known
+
+Job       Server  Result           Took
+Accounts  web1    completed  1 h 23 min
+Mail      web1    skipped
+    the job is disabled on its server
+
+Still running; the daemon watches it:
+Job   Server  Since             State
+Home  web1    2026-03-01 02:00  beyond its limit
+
+Not reached:
+Databases on web1
+
+Not known what became of:
+Logs on web2
+";
+        assert_eq!(shown(&mixed), golden);
+    }
 }
