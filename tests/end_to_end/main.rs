@@ -12,3 +12,4 @@ mod handed;
 mod limits;
 mod network;
 mod nights;
+mod shared;

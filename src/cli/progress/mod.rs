@@ -6,6 +6,7 @@ mod bars;
 mod lines;
 mod summary;
 
+pub use lines::how_far;
 pub use summary::{Handed, handed, summary};
 
 use std::collections::HashMap;
@@ -118,10 +119,10 @@ impl Live {
         if let Some(line) = line.flatten() {
             self.println(event, &line);
         }
-        if let What::JobFinished { run, .. } | What::JobSkipped(run) = &event.what {
-            if let Screen::Lines { told, .. } = &mut self.screen {
-                told.remove(&run.id);
-            }
+        if let What::JobFinished { run, .. } | What::JobSkipped(run) = &event.what
+            && let Screen::Lines { told, .. } = &mut self.screen
+        {
+            told.remove(&run.id);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::cli::progress::{self, Handed, Live};
 use crate::cli::words;
 use crate::config::Config;
 use crate::control::{self, Carried, Client, ControlError, Followed, Follower, Found, Runner};
-use crate::model::{Command, Event, Selection, Snapshot, What};
+use crate::model::{Command, Event, JobKey, Selection, Snapshot, What};
 
 /// How long a daemon that went away may take to come back.
 const BACK: Duration = Duration::from_secs(120);
@@ -73,7 +73,7 @@ pub(super) async fn run(
     told.into_iter().for_each(|told| following.take(told));
     let stayed = tokio::select! {
         () = leave.cancelled() => false,
-        () = following.to_the_end(socket, follower) => true,
+        () = following.until_over(socket, follower) => true,
     };
     let Following { events, shown, turns, .. } = following;
     // The view ends with the events. Should it have failed, the summary is still due.
@@ -156,7 +156,7 @@ struct Following {
 
 impl Following {
     /// Follows until every turn is over, or nothing more can be learned of those that are left.
-    async fn to_the_end(&mut self, socket: &Path, mut follower: Follower) {
+    async fn until_over(&mut self, socket: &Path, mut follower: Follower) {
         self.look();
         let mut unseen = Instant::now() + SEEN;
         while !self.turns.are_over() {
@@ -251,7 +251,7 @@ async fn find_again(socket: &Path) -> Result<Follower, String> {
     timeout(BACK, looking).await.unwrap_or_else(|_| Err(given_up()))
 }
 
-fn summary(turns: &Turns, usual: impl Fn(&crate::model::JobKey) -> Option<u64>) -> String {
+fn summary(turns: &Turns, usual: impl Fn(&JobKey) -> Option<u64>) -> String {
     let mut handed = Handed::default();
     for turn in turns.iter() {
         let name = || words::name(&turn.label, &turn.key.server);
