@@ -50,6 +50,9 @@ pub(super) enum Failure {
     /// Another runner is at work.
     #[error("{0}")]
     Busy(String),
+    /// The daemon did not take the jobs.
+    #[error("{0}")]
+    NotHanded(String),
     /// The program's own machinery.
     #[error("starting: {0}")]
     Start(#[from] std::io::Error),

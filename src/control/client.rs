@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 
 use super::protocol::{self, Ask, MAX_REPLY, Reply, Runner, Status, VERSION};
 use super::socket::{Reached, reach};
-use super::{ControlError, line};
+use super::{ControlError, Follower, line};
 use crate::model::{Answer, Command};
 
 /// How long a request may take to be sent, and an answer from memory to arrive.
@@ -24,6 +24,16 @@ pub enum Found {
     Nobody,
     /// A runner, which has said who it is.
     Runner(Client),
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The queue's words.
+    pub answer: Answer,
+    /// How many events the queue had told by then, as [`Snapshot::applied`](crate::model::Snapshot::applied) counts
+    /// them. What the command brought about at once is among them.
+    pub applied: u64,
 }
 
 /// A conversation with a runner.
@@ -82,8 +92,27 @@ impl Client {
     /// # Errors
     /// If the conversation breaks off or the answer is not understood. The command may have been carried out then.
     pub async fn command(&mut self, command: Command) -> Result<Answer, ControlError> {
-        let answer = self.ask(&Ask::Command(command), PATIENT).await?.answer;
-        answer.ok_or_else(|| self.not_understood("there is no answer in the reply"))
+        Ok(self.carry_out(command).await?.answer)
+    }
+
+    /// As [`command`](Self::command), for who follows the queue and has to know where in its events the answer belongs.
+    ///
+    /// # Errors
+    /// As those of [`command`](Self::command).
+    pub async fn carry_out(&mut self, command: Command) -> Result<Carried, ControlError> {
+        let reply = self.ask(&Ask::Command(command), PATIENT).await?;
+        let answer = reply.answer.ok_or_else(|| self.not_understood("there is no answer in the reply"))?;
+        Ok(Carried { answer, applied: reply.applied.unwrap_or(0) })
+    }
+
+    /// Follows the queue from now on.
+    ///
+    /// # Errors
+    /// If the conversation breaks off, if the answer is not understood, or if as many others follow as may.
+    pub async fn follow(mut self) -> Result<Follower, ControlError> {
+        let snapshot = self.ask(&Ask::Follow, PROMPT).await?.snapshot;
+        let snapshot = snapshot.ok_or_else(|| self.not_understood("there is no snapshot in the reply"))?;
+        Ok(Follower::new(self.stream, self.path, (self.runner, self.pid), snapshot))
     }
 
     async fn ask(&mut self, ask: &Ask, limit: Duration) -> Result<Reply, ControlError> {
@@ -107,10 +136,14 @@ impl Client {
     }
 
     fn not_understood(&self, reason: &str) -> ControlError {
-        ControlError::NotUnderstood { path: self.path.clone(), reason: reason.to_owned() }
+        not_understood(&self.path, reason)
     }
 }
 
-fn silent(path: &Path, reason: impl ToString) -> ControlError {
+pub(super) fn not_understood(path: &Path, reason: impl ToString) -> ControlError {
+    ControlError::NotUnderstood { path: path.to_owned(), reason: reason.to_string() }
+}
+
+pub(super) fn silent(path: &Path, reason: impl ToString) -> ControlError {
     ControlError::Silent { path: path.to_owned(), reason: reason.to_string() }
 }

@@ -66,6 +66,14 @@ pub enum ControlError {
         /// What was heard instead.
         reason: String,
     },
+    /// The runner that was followed has said goodbye.
+    #[error("{} (process {pid}) has ended", runner.name())]
+    Ended {
+        /// What kind of runner.
+        runner: Runner,
+        /// Its process.
+        pid: u32,
+    },
     /// What the runner says is not understood.
     #[error(
         "the runner at {} is not understood ({reason}): it may be of another version; restart it after an upgrade",

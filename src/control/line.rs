@@ -23,14 +23,20 @@ pub(super) async fn read(
     max: usize,
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, LineError> {
-    timeout(limit, read_capped(from, max)).await.map_err(|_| LineError::TimedOut { after: limit })?
+    let mut line = Vec::new();
+    let reading = read_on(from, &mut line, max);
+    let read = timeout(limit, reading).await.map_err(|_| LineError::TimedOut { after: limit })??;
+    // The last line may do without a newline.
+    Ok(read.or_else(|| Some(line).filter(|line| !line.is_empty())))
 }
 
-async fn read_capped(
+/// Reads one whole line without its newline; `None` at the end. What was read of the next line so far is in `line`, so
+/// that nothing is lost if this is dropped: called again with the same `line`, it goes on.
+pub(super) async fn read_on(
     from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
     max: usize,
 ) -> Result<Option<Vec<u8>>, LineError> {
-    let mut line = Vec::new();
     loop {
         let heard = from.fill_buf().await?;
         let (taken, ended) = match heard.iter().position(|byte| *byte == b'\n') {
@@ -45,7 +51,7 @@ async fn read_capped(
         let used = taken.len() + usize::from(ended && !closed);
         from.consume(used);
         if ended {
-            return Ok(if closed && line.is_empty() { None } else { Some(line) });
+            return Ok(if closed { None } else { Some(std::mem::take(line)) });
         }
     }
 }
@@ -95,6 +101,22 @@ mod tests {
         let told = Err("the line is longer than 3 bytes".to_owned());
         assert_eq!(lines(b"abcd\n", 3).await, std::slice::from_ref(&told));
         assert_eq!(lines(b"abcd", 3).await, [told]);
+    }
+
+    #[tokio::test]
+    async fn half_a_line_is_kept_and_is_no_line() {
+        let (mut near, far) = tokio::io::duplex(64);
+        let (mut far, mut line) = (tokio::io::BufReader::new(far), Vec::new());
+        near.write_all(b"on").await.unwrap();
+        while line != b"on" {
+            // Dropped again and again, as in a `select!`.
+            let reading = timeout(Duration::from_millis(1), read_on(&mut far, &mut line, 9)).await;
+            assert!(reading.is_err());
+        }
+        near.write_all(b"e\ntw").await.unwrap();
+        assert_eq!(read_on(&mut far, &mut line, 9).await.unwrap(), Some(b"one".to_vec()));
+        drop(near);
+        assert_eq!(read_on(&mut far, &mut line, 9).await.unwrap(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,17 +15,32 @@
 //! < {"version":1,"pid":812,"runner":"daemon","error":"…"}
 //! ```
 //!
+//! Who asks to follow is told how the queue stands, and from then on everything that happens, in order, until one of
+//! the two ends:
+//!
+//! ```text
+//! > {"version":1,"ask":"follow"}
+//! < {"version":1,"pid":812,"runner":"daemon","snapshot":{…}}
+//! < {"event":{"at":"…","what":{…}}}          every event, each exactly once: here or taken in by a snapshot
+//! < {}                                       after 20 s without any other line: the runner is alive
+//! < {"missed":40,"snapshot":{…}}             the follower was too slow for so many events
+//! < {"ended":true}                           the runner ends; without this line it was killed
+//! ```
+//!
 //! Keys a reader does not know are skipped, so that a later version may say more. Who may connect is decided by the
 //! file's owner, group and mode alone.
 
 mod client;
 mod error;
+mod feed;
+mod follower;
 mod line;
 mod protocol;
 mod server;
 mod socket;
 
-pub use client::{Client, Found, connect};
+pub use client::{Carried, Client, Found, connect};
 pub use error::ControlError;
+pub use follower::{Followed, Follower};
 pub use protocol::{Runner, Status};
 pub use server::{Asked, Door, Served, serve};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::view::{JobState, QueueState, ServerState};
-use crate::model::{Answer, Command, Snapshot};
+use crate::model::{Answer, Command, Event, Snapshot};
 
 /// The version of the protocol spoken here.
 pub(super) const VERSION: u32 = 1;
@@ -63,6 +63,8 @@ pub(super) enum Ask {
     Hello,
     /// How does the queue stand?
     Status,
+    /// What happens? Answered for as long as both sides stay.
+    Follow,
     /// Do this.
     Command(Command),
 }
@@ -74,7 +76,7 @@ struct Request<T> {
     ask: T,
 }
 
-/// A reply line. One of the last three is there, except after [`Ask::Hello`].
+/// A reply line. One of the status, the snapshot, the answer and the error is there, except after [`Ask::Hello`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Reply {
     pub version: u32,
@@ -83,15 +85,46 @@ pub(super) struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// With an answer: how many events the queue had told when it was there. What the command brought about is among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A line to a follower, after the first one. With nothing in it, it only shows that the runner is alive.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct News {
+    /// What happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+    /// So many events came too fast for this follower; the snapshot has them taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
+    /// How the queue stands after the events that were missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    /// The runner ends; no more lines come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
 }
 
 impl Reply {
     /// A reply that says only who replies.
     pub fn hello(runner: Runner) -> Self {
-        Self { version: VERSION, pid: std::process::id(), runner, status: None, answer: None, error: None }
+        Self {
+            version: VERSION,
+            pid: std::process::id(),
+            runner,
+            status: None,
+            snapshot: None,
+            answer: None,
+            applied: None,
+            error: None,
+        }
     }
 
     pub fn error(runner: Runner, error: impl Into<String>) -> Self {
@@ -127,10 +160,15 @@ pub(super) fn read_reply(line: &[u8]) -> Result<Reply, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
+/// Reads a line to a follower.
+pub(super) fn read_news(line: &[u8]) -> Result<News, serde_json::Error> {
+    serde_json::from_slice(line)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JobKey, Selection};
+    use crate::model::{JobKey, Selection, What};
     use proptest::prelude::*;
 
     fn key() -> JobKey {
@@ -142,6 +180,7 @@ mod tests {
         let release = Ask::Command(Command::Release(key()));
         let golden = [
             (Ask::Status, r#"{"version":1,"ask":"status"}"#),
+            (Ask::Follow, r#"{"version":1,"ask":"follow"}"#),
             (
                 release,
                 r#"{"version":1,"ask":{"command":{"release":{"server":"web1","job_id":"64ab00000000000000000001"}}}}"#,
@@ -183,6 +222,31 @@ mod tests {
         assert_eq!(read_request(more.as_bytes()), Ok(Ask::Status));
         let reply = r#"{"version":1,"pid":7,"runner":"daemon","since":"noon"}"#;
         assert_eq!(read_reply(reply.as_bytes()).unwrap().pid, 7);
+        let news = read_news(br#"{"weather":"fair"}"#).unwrap();
+        assert!(news.event.is_none() && news.missed.is_none() && news.snapshot.is_none() && !news.ended);
+    }
+
+    #[test]
+    fn news_are_the_documented_lines() {
+        let at = "2026-03-01T02:00:00Z".parse().unwrap();
+        let event = Event { at, what: What::JobQueued { job: key() } };
+        let golden = [
+            (News::default(), "{}"),
+            (News { missed: Some(3), ..News::default() }, r#"{"missed":3}"#),
+            (News { ended: true, ..News::default() }, r#"{"ended":true}"#),
+            (
+                News { event: Some(event), ..News::default() },
+                concat!(
+                    r#"{"event":{"at":"2026-03-01T02:00:00Z","what":{"job_queued":{"job":"#,
+                    r#"{"server":"web1","job_id":"64ab00000000000000000001"}}}}}"#
+                ),
+            ),
+        ];
+        for (news, text) in golden {
+            assert_eq!(String::from_utf8(line(&news).unwrap()).unwrap(), format!("{text}\n"));
+            let read = read_news(text.as_bytes()).unwrap();
+            assert_eq!((read.event, read.missed, read.ended), (news.event, news.missed, news.ended));
+        }
     }
 
     proptest! {
@@ -190,6 +254,7 @@ mod tests {
         fn any_bytes_are_a_request_or_an_error(line in prop::collection::vec(any::<u8>(), 0..600)) {
             let _ = read_request(&line);
             let _ = read_reply(&line);
+            let _ = read_news(&line);
         }
 
         #[test]
@@ -198,6 +263,16 @@ mod tests {
         ) {
             let _ = read_request(text.as_bytes());
             let _ = read_reply(text.as_bytes());
+        }
+
+        #[test]
+        fn any_json_like_text_is_news_or_an_error(
+            text in concat!(
+                r#"\{("event"|"missed"|"snapshot"|"ended"|"at"|"what"|"stopping"|"2026-03-01T02:00:00Z""#,
+                r#"|\{|\}|\[|\]|:|,|1|-0|1e999|null|true){0,40}"#
+            )
+        ) {
+            let _ = read_news(text.as_bytes());
         }
     }
 }

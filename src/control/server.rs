@@ -7,19 +7,22 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ControlError;
 use super::line::{self, LineError};
 use super::protocol::{self, Ask, MAX_REQUEST, Reply, Runner, Status};
 use super::socket::Socket;
-use crate::model::{Answer, Command, Snapshot};
+use super::{ControlError, feed};
+use crate::model::{Answer, Command, Event, Snapshot};
 
 /// How many clients are listened to at once.
 const MAX_CLIENTS: usize = 8;
+
+/// How many clients may follow at once. They are counted apart, so that they keep nobody from asking.
+const MAX_FOLLOWERS: usize = 8;
 
 /// How long a client may take for its next request, and for reading a reply.
 const CLIENT_LIMIT: Duration = Duration::from_secs(10);
@@ -37,12 +40,31 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub type Asked = (Command, oneshot::Sender<Answer>);
 
 /// The way to the queue.
+///
+/// An event has to be sent in the same step that lets the snapshot take it in (inside [`watch::Sender::send_modify`]):
+/// a follower is given a snapshot and subscribes while it holds it still, and so has each event exactly once.
 #[derive(Debug, Clone)]
 pub struct Door {
     /// Takes commands.
     pub requests: mpsc::Sender<Asked>,
     /// Shows how the queue stands.
     pub snapshot: watch::Receiver<Snapshot>,
+    /// Where what happens is to be had. Weak: the end of the events is the end of the queue, and being able to follow
+    /// it must not put that off.
+    pub events: broadcast::WeakSender<Event>,
+}
+
+impl Door {
+    /// How the queue stands, and all that happens from then on.
+    pub(super) fn join(&self) -> (Snapshot, broadcast::Receiver<Event>) {
+        let snapshot = self.snapshot.borrow();
+        let events = match self.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The queue has ended. A channel nobody sends to says the same.
+            None => broadcast::channel(1).1,
+        };
+        (snapshot.clone(), events)
+    }
 }
 
 /// The control socket, as long as it is served. Dropped, it takes no more callers and removes the file.
@@ -83,7 +105,8 @@ pub async fn serve(path: &Path, runner: Runner, door: Door) -> Result<Served, Co
     let ending = CancellationToken::new();
     // Closed from the start: waiting for it means waiting until it is empty.
     clients.close();
-    clients.spawn(accept(Arc::clone(&socket), clients.clone(), ending.clone(), Host { runner, door }));
+    let host = Host { runner, door, followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)) };
+    clients.spawn(accept(Arc::clone(&socket), clients.clone(), ending.clone(), host));
     Ok(Served { ending, clients, socket })
 }
 
@@ -92,6 +115,16 @@ pub async fn serve(path: &Path, runner: Runner, door: Door) -> Result<Served, Co
 struct Host {
     runner: Runner,
     door: Door,
+    /// The room for followers.
+    followers: Arc<Semaphore>,
+}
+
+/// What comes of a request.
+enum Next {
+    /// This is said, and the conversation goes on.
+    Reply(Box<Reply>),
+    /// The client becomes a follower, and has this place among them.
+    Follow(OwnedSemaphorePermit),
 }
 
 async fn accept(socket: Arc<Socket>, clients: TaskTracker, ending: CancellationToken, host: Host) {
@@ -114,10 +147,7 @@ async fn accept(socket: Arc<Socket>, clients: TaskTracker, ending: CancellationT
             continue;
         };
         let (host, ending) = (host.clone(), ending.clone());
-        clients.spawn(async move {
-            host.converse(stream, ending).await;
-            drop(permit);
-        });
+        clients.spawn(host.converse(stream, ending, permit));
     }
 }
 
@@ -130,8 +160,14 @@ fn turn_away(stream: UnixStream, runner: Runner) {
 }
 
 impl Host {
-    /// Answers one client until it hangs up, breaks a bound or the runner ends.
-    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin, ending: CancellationToken) {
+    /// Answers one client until it hangs up, breaks a bound or the runner ends. A client that becomes a follower gives
+    /// its place back.
+    async fn converse(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        ending: CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) {
         let mut stream = BufReader::new(stream);
         loop {
             let heard = tokio::select! {
@@ -139,7 +175,13 @@ impl Host {
                 heard = line::read(&mut stream, MAX_REQUEST, CLIENT_LIMIT) => heard,
             };
             let (reply, last) = match heard {
-                Ok(Some(line)) => (self.reply(&line).await, false),
+                Ok(Some(line)) => match self.obey(&line).await {
+                    Next::Reply(reply) => (*reply, false),
+                    Next::Follow(_followers_place) => {
+                        drop(place);
+                        return feed::feed(&mut stream, &self.door, self.runner, &ending).await;
+                    }
+                },
                 // Where the next request begins is not known any more.
                 Err(error @ LineError::TooLong { .. }) => {
                     (Reply::error(self.runner, error.to_string()), true)
@@ -153,17 +195,27 @@ impl Host {
         }
     }
 
-    async fn reply(&self, line: &[u8]) -> Reply {
+    async fn obey(&self, line: &[u8]) -> Next {
         let hello = Reply::hello(self.runner);
-        match protocol::read_request(line) {
+        Next::Reply(Box::new(match protocol::read_request(line) {
             Ok(Ask::Hello) => hello,
             Ok(Ask::Status) => Reply { status: Some(Status::of(&self.door.snapshot.borrow())), ..hello },
+            Ok(Ask::Follow) => match Arc::clone(&self.followers).try_acquire_owned() {
+                Ok(place) => return Next::Follow(place),
+                Err(_) => {
+                    let full = format!("{MAX_FOLLOWERS} others follow already; `status` shows how it goes");
+                    Reply { error: Some(full), ..hello }
+                }
+            },
             Ok(Ask::Command(command)) => match self.carry_out(command).await {
-                Ok(answer) => Reply { answer: Some(answer), ..hello },
+                Ok(answer) => {
+                    let applied = Some(self.door.snapshot.borrow().applied());
+                    Reply { answer: Some(answer), applied, ..hello }
+                }
                 Err(error) => Reply { error: Some(error.to_owned()), ..hello },
             },
             Err(error) => Reply { error: Some(error), ..hello },
-        }
+        }))
     }
 
     async fn carry_out(&self, command: Command) -> Result<Answer, &'static str> {
@@ -189,7 +241,9 @@ mod tests {
     fn host() -> (Host, mpsc::Receiver<Asked>) {
         let (requests, asked) = mpsc::channel(1);
         let (_, snapshot) = watch::channel(Snapshot::new(&[], Vec::new()));
-        (Host { runner: Runner::Run, door: Door { requests, snapshot } }, asked)
+        let events = broadcast::channel(1).0.downgrade();
+        let followers = Arc::new(Semaphore::new(1));
+        (Host { runner: Runner::Run, door: Door { requests, snapshot, events }, followers }, asked)
     }
 
     /// Everything said to a client that sends `bytes` and then no more.
@@ -197,7 +251,8 @@ mod tests {
         let (host, asked) = host();
         drop(asked);
         let (mut near, far) = tokio::io::duplex(64 * 1024);
-        let conversing = tokio::spawn(host.converse(far, CancellationToken::new()));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let conversing = tokio::spawn(host.converse(far, CancellationToken::new(), place));
         near.write_all(bytes).await.unwrap();
         near.shutdown().await.unwrap();
         let mut said = String::new();

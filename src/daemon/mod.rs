@@ -16,9 +16,8 @@ use self::signals::{Signal, Signals};
 use crate::config::{self, Config};
 use crate::control;
 use crate::history::History;
-use crate::model::Event;
 use crate::orchestrator::{Duties, SCHEDULE_MEMORY, Timetable};
-use crate::runner::{Claim, ClaimError, Line, LineError, Runner, lines};
+use crate::runner::{Claim, ClaimError, Line, LineError, Runner, Sentence, lines, log_events};
 use crate::schedule::Schedule;
 use crate::service::Service;
 
@@ -39,10 +38,7 @@ pub enum DaemonError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// What `log` makes of an event is written into the log.
-pub type Sentence = fn(&Event) -> Option<String>;
-
-/// Keeps the queue until SIGTERM or SIGINT. The configuration is read again from its file upon SIGHUP.
+/// Keeps the queue until SIGTERM or SIGINT; what `log` makes of an event is written into the log. The configuration is read again from its file upon SIGHUP.
 ///
 /// # Errors
 /// If it cannot start, or the orchestrator broke off.
@@ -179,23 +175,4 @@ fn keep_fixed(old: &Config, new: &mut Config) {
     new.log_file.clone_from(&old.log_file);
     new.log_max_bytes = old.log_max_bytes;
     new.log_backup_count = old.log_backup_count;
-}
-
-/// Writes what happens into the log.
-async fn log_events(mut events: tokio::sync::broadcast::Receiver<Event>, log: Sentence) {
-    use tokio::sync::broadcast::error::RecvError;
-    loop {
-        match events.recv().await {
-            Ok(event) => {
-                if let Some(sentence) = log(&event) {
-                    tracing::info!("{sentence}");
-                }
-                if event.what == crate::model::What::Leaving {
-                    return;
-                }
-            }
-            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the log"),
-            Err(RecvError::Closed) => return,
-        }
-    }
 }

@@ -52,6 +52,8 @@ pub struct Snapshot {
     /// Who kept the queue has gone: nothing is under way that anyone watches.
     left: bool,
     last_event: Option<Timestamp>,
+    /// How many events it has taken in.
+    applied: u64,
 }
 
 impl Snapshot {
@@ -71,6 +73,7 @@ impl Snapshot {
             waiting_for_clock: false,
             left: false,
             last_event: None,
+            applied: 0,
         }
     }
 
@@ -83,6 +86,7 @@ impl Snapshot {
 
     /// Takes in what happened.
     pub fn apply(&mut self, event: &Event) {
+        self.applied = self.applied.saturating_add(1);
         self.last_event = Some(event.at);
         match &event.what {
             What::CycleStarted { cycle, jobs, .. } => self.begin_cycle(*cycle, jobs),
@@ -326,6 +330,36 @@ impl Snapshot {
     #[must_use]
     pub fn jobs(&self) -> Vec<JobState> {
         self.jobs.iter().map(|job| self.job(job)).collect()
+    }
+
+    /// How many events it has taken in. Of two copies of one queue, the one with more is the later one.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Whether a job's turn is to come.
+    #[must_use]
+    pub fn is_queued(&self, key: &JobKey) -> bool {
+        self.queue.contains(key)
+    }
+
+    /// The newest run of a job whose end is not known, on record also once nobody watches it any more.
+    #[must_use]
+    pub fn open_run(&self, key: &JobKey) -> Option<&RunRecord> {
+        self.open_of(key).map(|open| &open.record)
+    }
+
+    /// A run whose end is not known.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> Option<&RunRecord> {
+        self.open.iter().map(|open| &open.record).find(|run| run.id == id)
+    }
+
+    /// The last run of a job whose end is known, or turn that passed without one.
+    #[must_use]
+    pub fn last_run(&self, key: &JobKey) -> Option<&RunRecord> {
+        self.jobs.iter().find(|job| job.key == *key)?.last.as_ref()
     }
 
     fn job(&self, job: &JobFacts) -> JobState {

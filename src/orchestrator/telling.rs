@@ -45,8 +45,11 @@ impl Teller {
     }
 
     fn publish(&self, event: Event) {
-        self.snapshot.send_modify(|snapshot| snapshot.apply(&event));
-        // Nobody watching is no error.
-        let _ = self.events.send(event);
+        // In one step: whoever looks at the snapshot and subscribes meanwhile has each event once, in one of the two.
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.apply(&event);
+            // Nobody watching is no error.
+            let _ = self.events.send(event);
+        });
     }
 }

@@ -4,10 +4,12 @@
 //! control socket and the broker. It must not know what is asked of the queue, nor how a person is told.
 
 mod lines;
+mod log;
 
 use std::sync::Arc;
 
 pub use lines::{Line, LineError, lines};
+pub use log::{Sentence, log_events};
 
 use crate::config::{self, Config};
 use crate::control::{self, Door, Served};
@@ -70,7 +72,11 @@ impl Runner {
         let history = claim.history.clone();
         let (machine, handle) =
             Orchestrator::new(Arc::clone(config), clients, history, Arc::new(SystemClock)).await;
-        let door = Door { requests: handle.requests.clone(), snapshot: handle.snapshot.clone() };
+        let door = Door {
+            requests: handle.requests.clone(),
+            snapshot: handle.snapshot.clone(),
+            events: handle.events.downgrade(),
+        };
         let served = control::serve(&config.orchestrator.control_socket, kind, door).await;
         // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
         let served = served.map_err(|error| tracing::warn!("{error}")).ok();

@@ -8,6 +8,8 @@ mod farm;
 mod support;
 
 mod crashes;
+mod handed;
 mod limits;
 mod network;
 mod nights;
+mod shared;

@@ -67,6 +67,12 @@ impl Details {
     }
 }
 
+/// How far a job's run under way is, as last heard.
+#[must_use]
+pub fn how_far(job: &JobState) -> String {
+    Details::of_job(job, 0).text(", ")
+}
+
 /// An estimate is no better than a minute, once there are some of them.
 fn roughly(seconds: u64) -> u64 {
     if seconds < 120 { seconds } else { seconds - seconds % 60 }

@@ -6,7 +6,8 @@ mod bars;
 mod lines;
 mod summary;
 
-pub use summary::summary;
+pub use lines::how_far;
+pub use summary::{Handed, handed, summary};
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
@@ -35,8 +36,6 @@ pub struct Live {
     snapshot: watch::Receiver<Snapshot>,
     screen: Screen,
     look: Look,
-    /// What people call the runs under way: progress names them by number.
-    names: HashMap<RunId, String>,
 }
 
 enum Screen {
@@ -65,7 +64,7 @@ impl Live {
             Screen::lines(Box::new(std::io::stdout()))
         };
         let look = Look { paint: Paint::stdout(), zone: TimeZone::system() };
-        Self { events, snapshot, screen, look, names: HashMap::new() }
+        Self { events, snapshot, screen, look }
     }
 
     /// A way to print a line, say of the log, that breaks no bars. It goes to standard error, but onto the screen
@@ -105,12 +104,12 @@ impl Live {
     }
 
     fn event(&mut self, event: &Event) {
-        if let Some(run) = event.run() {
-            self.names.insert(run.id, words::name(&run.label, &run.key.server));
-        }
         let line = match &event.what {
             What::Progress { run, progress } => self.progress_is_due(*run).then(|| {
-                let name = self.names.get(run)?;
+                // Progress names runs by number. One that the snapshot has no longer open is about to be told as ended.
+                let snapshot = self.snapshot.borrow();
+                let run = snapshot.run(*run)?;
+                let name = words::name(&run.label, &run.key.server);
                 Some(format!("{name}: {}", Details::of(progress).text(", ")))
             }),
             // The summary says it at once, and more.
@@ -121,11 +120,10 @@ impl Live {
         if let Some(line) = line.flatten() {
             self.println(event, &line);
         }
-        if let What::JobFinished { run, .. } | What::JobSkipped(run) = &event.what {
-            self.names.remove(&run.id);
-            if let Screen::Lines { told, .. } = &mut self.screen {
-                told.remove(&run.id);
-            }
+        if let What::JobFinished { run, .. } | What::JobSkipped(run) = &event.what
+            && let Screen::Lines { told, .. } = &mut self.screen
+        {
+            told.remove(&run.id);
         }
     }
 

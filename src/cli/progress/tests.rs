@@ -182,7 +182,7 @@ impl Stage {
         let (events, seen) = broadcast::channel(room);
         let (shown, snapshot) = watch::channel(snapshot());
         let look = Look { paint: Paint::PLAIN, zone: TimeZone::UTC };
-        let live = Live { events: seen, snapshot, screen, look, names: HashMap::new() };
+        let live = Live { events: seen, snapshot, screen, look };
         (Self { events, shown }, live)
     }
 

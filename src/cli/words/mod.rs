@@ -7,7 +7,7 @@ mod paint;
 mod sentence;
 
 pub use paint::{Paint, Tone};
-pub(crate) use sentence::over;
+pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
 
 use jiff::Timestamp;

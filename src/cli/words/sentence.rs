@@ -106,7 +106,8 @@ fn of(run: &RunRecord) -> String {
     name(&run.label, &run.key.server)
 }
 
-fn count(n: usize, one: &str, many: &str) -> String {
+/// So many of something: `1 job`, `2 jobs`.
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

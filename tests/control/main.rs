@@ -16,7 +16,9 @@ use jetbackup_remote::model::{
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
+
+mod following;
 
 fn key() -> JobKey {
     JobKey { server: "web1".parse().unwrap(), job: "64ab00000000000000000001".parse().unwrap() }
@@ -41,13 +43,25 @@ fn snapshot() -> Snapshot {
 /// A queue that can be asked, and what it was asked.
 struct Queue {
     asked: mpsc::Receiver<Asked>,
-    _shown: watch::Sender<Snapshot>,
+    shown: watch::Sender<Snapshot>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Queue {
+    fn tell(&self, what: What) {
+        let event = Event { at: "2026-03-01T02:00:01Z".parse().unwrap(), what };
+        self.shown.send_modify(|snapshot| {
+            snapshot.apply(&event);
+            let _ = self.events.send(event);
+        });
+    }
 }
 
 fn door() -> (Door, Queue) {
     let (requests, asked) = mpsc::channel(4);
     let (shown, seen) = watch::channel(snapshot());
-    (Door { requests, snapshot: seen }, Queue { asked, _shown: shown })
+    let (events, _) = broadcast::channel(64);
+    (Door { requests, snapshot: seen, events: events.downgrade() }, Queue { asked, shown, events })
 }
 
 async fn served(path: &Path, runner: Runner) -> (Served, Queue) {

@@ -1,4 +1,6 @@
-//! `status`: how things stand, as the runner knows it and as every server shows it.
+//! `status`: how things stand, as the runner knows it and as every server shows it. `text` says it to a person.
+
+mod text;
 
 use std::path::Path;
 
@@ -9,20 +11,18 @@ use super::StatusArgs;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::{print, print_warning};
-use super::table::{Cell, Column, Table};
-use super::words::{self, Tone};
 use crate::config::Config;
 use crate::control::{self, Found, Status};
 use crate::history::History;
 use crate::model::view::{JobPhase, JobState, QueueState, ServerState};
-use crate::model::{Event, JobFacts, Snapshot, What};
+use crate::model::{CycleRecord, Event, JobFacts, Snapshot, What};
 use crate::orchestrator::survey;
 
 /// The runner at work.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Runner {
+    kind: control::Runner,
     pid: u32,
-    #[serde(flatten)]
     status: Status,
 }
 
@@ -41,8 +41,8 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let lines = context::lines(&config, &servers)?;
     let (runner, mut status) = block_on(async {
         let runner = ask_runner(&config).await;
-        let facts = facts(&config).await;
-        let mut snapshot = Snapshot::new(&names(&config), facts.clone());
+        let (facts, last_cycle) = past(&config).await;
+        let mut snapshot = Snapshot::new(&names(&config), facts.clone()).after(last_cycle);
         for (line, answer) in context::ask_all(&lines, |client| async move { client.look().await }).await {
             let now = Timestamp::now();
             let events = match answer {
@@ -57,7 +57,7 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
         }
         Ok((runner, Status::of(&snapshot)))
     })?;
-    let pid = runner.as_ref().map(|runner| runner.pid);
+    let who = runner.as_ref().map(|runner| (runner.kind, runner.pid));
     if let Some(runner) = runner {
         status = merge(runner.status, status);
     }
@@ -66,9 +66,10 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     status.jobs.retain(|state| asked(&state.key.server));
     let unreached = status.servers.iter().any(|server| server.answers() != Some(true));
     if args.json {
-        print(&serde_json::to_string_pretty(&Report { runner: pid, status: &status })?)?;
+        let runner = who.map(|(_, pid)| pid);
+        print(&serde_json::to_string_pretty(&Report { runner, status: &status })?)?;
     } else {
-        print(text(pid, &status).trim_end())?;
+        print(text::text(who, &status, &text::Look::of_stdout()).trim_end())?;
     }
     Ok(if unreached { Exit::Incomplete } else { Exit::Done })
 }
@@ -80,7 +81,7 @@ async fn ask_runner(config: &Config) -> Option<Runner> {
             Found::Nobody => Ok(None),
             Found::Runner(mut client) => {
                 let status = client.status().await?;
-                Ok(Some(Runner { pid: client.pid(), status }))
+                Ok(Some(Runner { kind: client.runner(), pid: client.pid(), status }))
             }
         }
     };
@@ -94,8 +95,8 @@ fn names(config: &Config) -> Vec<crate::model::ServerName> {
     config.servers.iter().map(|server| server.name.clone()).collect()
 }
 
-/// What the history knows of the jobs; nothing, where there is none to read.
-async fn facts(config: &Config) -> Vec<JobFacts> {
+/// What the history knows of the jobs and of the last cycle; nothing, where there is none to read.
+async fn past(config: &Config) -> (Vec<JobFacts>, Option<CycleRecord>) {
     let history = History::read_only(&config.orchestrator.state_dir).ok();
     let mut facts = Vec::new();
     for job in &config.jobs {
@@ -113,7 +114,11 @@ async fn facts(config: &Config) -> Vec<JobFacts> {
             stale: past.stale,
         });
     }
-    facts
+    let last_cycle = match &history {
+        Some(history) => history.last_finished_cycle().await.unwrap_or_default(),
+        None => None,
+    };
+    (facts, last_cycle)
 }
 
 /// The runner knows the queue and its runs; the servers know what else goes on.
@@ -132,89 +137,8 @@ fn merge(runner: Status, seen: Status) -> Status {
         direct.filter(|direct| direct.reachable.is_some()).cloned().unwrap_or(state)
     };
     Status {
-        queue: runner.queue,
+        queue: QueueState { last_cycle: runner.queue.last_cycle.or(seen.queue.last_cycle), ..runner.queue },
         jobs: runner.jobs.into_iter().map(job).collect(),
         servers: runner.servers.into_iter().map(server).collect(),
     }
-}
-
-fn text(runner: Option<u32>, status: &Status) -> String {
-    let mut text = match runner {
-        Some(pid) => format!("{} (process {pid})\n", queue(&status.queue)),
-        None => "no run is under way from here\n".to_owned(),
-    };
-    text.push('\n');
-    text.push_str(&servers(&status.servers));
-    text.push('\n');
-    text.push_str(&jobs(&status.jobs));
-    text
-}
-
-fn queue(queue: &QueueState) -> String {
-    let mut text = format!("the queue is {}", words::queue_phase(queue.phase));
-    if let Some(reason) = &queue.reason {
-        text.push_str(&format!(": {}", words::clean(reason)));
-    }
-    if let Some(cycle) = queue.cycle {
-        text.push_str(&format!(", {} of {} jobs done", cycle.done, cycle.total));
-    }
-    text
-}
-
-fn servers(servers: &[ServerState]) -> String {
-    let mut table =
-        Table::new([Column::left("Server"), Column::left("Answers"), Column::left("JetBackup").shrinks(1)]);
-    for server in servers {
-        let answers = match server.answers() {
-            Some(true) => Cell::toned("yes", Tone::Good),
-            _ => Cell::toned("NO", Tone::Bad),
-        };
-        table.row([Cell::from(server.server.as_str()), answers, Cell::from(server.version.clone())]);
-        if let Some(error) = &server.error {
-            table.note(error);
-        }
-    }
-    table.for_stdout()
-}
-
-fn jobs(jobs: &[JobState]) -> String {
-    let mut table = Table::new([
-        Column::left("Job").shrinks(3),
-        Column::left("Now").shrinks(1),
-        Column::left("Last"),
-        Column::right("Took"),
-        Column::left("Last success"),
-    ]);
-    for job in jobs {
-        let last = job.last.as_ref();
-        table.row([
-            Cell::from(words::name(&job.label, &job.key.server)),
-            Cell::toned(now(job), words::phase_tone(job.phase)),
-            last.map_or_else(Cell::default, |last| {
-                let (outcome, tone) = words::outcome(Some(last.result), last.overrun);
-                Cell::toned(outcome, tone)
-            }),
-            Cell::from(last.and_then(|last| last.duration).map(words::duration)),
-            Cell::from(job.last_success.map(words::moment)),
-        ]);
-        if let Some(group) = job.current.as_ref().and_then(|current| current.group) {
-            table.note(&format!("to stop it: jetbackup-remote stop --server {} {group}", job.key.server));
-        }
-    }
-    table.for_stdout()
-}
-
-/// What a job is doing, and how far it is.
-fn now(job: &JobState) -> String {
-    let mut text = words::phase(job.phase).to_owned();
-    if let Some(position) = job.queue_position {
-        text.push_str(&format!(" ({position})"));
-    }
-    if let Some(current) = &job.current {
-        if let Some(progress) = current.progress {
-            text.push_str(&format!(" {progress} %"));
-        }
-        text.push_str(&format!(", {}", words::duration(current.elapsed)));
-    }
-    text
 }
