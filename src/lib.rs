@@ -13,11 +13,15 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod history;
 pub mod jetbackup;
 pub mod lock;
 pub mod logging;
 pub mod model;
 pub mod orchestrator;
+pub mod runner;
+pub mod schedule;
+pub mod service;
 pub mod ssh;
 pub mod state_dir;

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use super::exit::Failure;
 use super::output::print_warning;
-use crate::config::{self, Config, KnownHostsPolicy, Server};
+use crate::config::{self, Config, Server};
 use crate::jetbackup::Client;
-use crate::logging::{self, Logging};
-use crate::model::{JobId, JobKey, Selection, ServerName};
-use crate::ssh;
-use crate::state_dir;
+use crate::logging::{self, LogFile, Logging};
+use crate::model::{JobId, JobKey, Selection};
+pub(super) use crate::runner::{Line, lines};
 
 /// Reads the configuration; its warnings go to standard error.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, Failure> {
@@ -105,61 +104,13 @@ fn unknown<S: AsRef<str>>(what: &str, name: &str, known: impl Iterator<Item = S>
     format!("no {what} {name:?} is configured{hint} (known: {})", known.join(", "))
 }
 
-/// A server and the way to it.
-pub(super) struct Line {
-    pub name: ServerName,
-    pub client: Arc<Client>,
-    connection: Arc<ssh::Connection>,
-}
-
-impl Line {
-    /// Says goodbye to the server.
-    pub async fn close(&self) {
-        self.connection.close().await;
+/// The log file as configured.
+pub(super) fn log_file(orchestrator: &config::Orchestrator) -> LogFile {
+    LogFile {
+        path: orchestrator.log_file.clone(),
+        max_bytes: orchestrator.log_max_bytes,
+        backups: orchestrator.log_backup_count,
     }
-}
-
-/// The lines to these servers. Nothing is connected until the first call.
-pub(super) fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, Failure> {
-    if config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew
-        && servers.iter().any(|server| server.host_key.is_none())
-    {
-        // `test` comes before the first run, and the host keys it meets need a place. Where it cannot be made, each
-        // server's answer says so, unless its key is known already.
-        if let Err(error) = state_dir::ensure(&config.orchestrator.state_dir) {
-            tracing::warn!("{error}");
-        }
-    }
-    servers.iter().map(|server| line(config, server)).collect()
-}
-
-fn line(config: &Config, server: &Server) -> Result<Line, Failure> {
-    let host_key = match &server.host_key {
-        Some(pinned) => ssh::HostKeyPolicy::Pinned(
-            pinned
-                .parse()
-                .map_err(|error| Failure::Secret(format!("servers.{}.host_key: {error}", server.name)))?,
-        ),
-        None => ssh::HostKeyPolicy::KnownHosts {
-            file: config.orchestrator.state_dir.join("known_hosts"),
-            accept_new: config.orchestrator.known_hosts == KnownHostsPolicy::AcceptNew,
-        },
-    };
-    let passphrase = server.ssh_key.passphrase.as_ref().map(|secret| secret.read()).transpose();
-    let passphrase =
-        passphrase.map_err(|error| Failure::Secret(format!("servers.{}: {error}", server.name)))?;
-    let connection = Arc::new(ssh::Connection::new(ssh::Target {
-        name: server.name.to_string(),
-        host: server.host.clone(),
-        port: server.port,
-        user: server.user.clone(),
-        key: ssh::KeyFile { path: server.ssh_key.path.clone(), passphrase: passphrase.map(Into::into) },
-        connect_timeout: server.ssh_timeout,
-        host_key,
-    }));
-    let exec: Arc<dyn ssh::Exec> = Arc::clone(&connection) as _;
-    let client = Arc::new(Client::new(server.name.clone(), exec, server.ssh_timeout));
-    Ok(Line { name: server.name.clone(), client, connection })
 }
 
 /// Asks all servers at once; the answers come in the order of the servers.

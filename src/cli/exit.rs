@@ -29,12 +29,15 @@ pub(super) enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
-    /// The lock is held or cannot be had.
+    /// This process may not be the runner.
     #[error(transparent)]
-    Lock(#[from] crate::lock::LockError),
-    /// The state directory cannot be had.
+    Claim(#[from] crate::runner::ClaimError),
+    /// The daemon could not start or had to end.
     #[error(transparent)]
-    StateDir(#[from] crate::state_dir::StateDirError),
+    Daemon(#[from] crate::daemon::DaemonError),
+    /// A server's key cannot be used.
+    #[error(transparent)]
+    Line(#[from] crate::runner::LineError),
     /// The control socket cannot be used.
     #[error(transparent)]
     Control(#[from] crate::control::ControlError),
@@ -44,9 +47,6 @@ pub(super) enum Failure {
     /// A name that is not in the configuration.
     #[error("{0}")]
     Unknown(String),
-    /// A secret cannot be read, or a key not be used.
-    #[error("{0}")]
-    Secret(String),
     /// Another runner is at work.
     #[error("{0}")]
     Busy(String),

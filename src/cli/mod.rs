@@ -4,6 +4,7 @@
 
 mod completions;
 mod context;
+mod daemon;
 mod exit;
 mod history;
 mod list;
@@ -64,6 +65,8 @@ enum Action {
     Release(ReleaseArgs),
     /// Check the configuration and sum it up.
     Validate,
+    /// Keep the queue: take commands, start cycles by the schedule, until told to end.
+    Daemon,
     /// Show past runs, newest first.
     History(HistoryArgs),
     /// Print the JSON Schema of the configuration.
@@ -184,6 +187,7 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::List(args) => list::list(&config, verbose, args.json),
         Action::Stop(args) => stop::stop(&config, verbose, &args),
         Action::Release(args) => release::release(&config, &args),
+        Action::Daemon => daemon::daemon(&config, verbose),
         Action::History(args) => history::history(&config, &args),
     }
 }

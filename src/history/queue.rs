@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::is_misunderstanding;
 use super::rows::{self, Rows};
-use crate::model::{CycleId, CycleRecord, JobKey, JobResult, RunRecord};
+use crate::model::{CycleRecord, JobKey, JobResult, RunRecord};
 
 pub(super) const ALL_QUEUE: &str = "SELECT place, server, job FROM queue ";
 pub(super) const ALL_JOBS: &str = "SELECT server, job, known_since, stale FROM jobs ";
@@ -129,6 +129,7 @@ pub(super) fn is_success(run: &RunRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CycleId;
 
     #[test]
     fn what_was_done_of_a_cycle_is_counted_from_its_runs() {

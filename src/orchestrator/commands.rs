@@ -1,13 +1,11 @@
 //! What people ask of the queue, done or refused with the reason.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
-use super::cycle::{Orchestrator, Request};
 use super::lane::holds;
-use super::queue::{Asked, plan};
+use super::queue::Asked;
 use super::run::Run;
+use super::wheel::{Orchestrator, Request};
 use crate::model::{Answer, Command, GroupId, JobKey, Selection, ServerName, What};
 
 impl Orchestrator {
@@ -30,12 +28,7 @@ impl Orchestrator {
             Command::Stop { server, group } => self.stop(&server, group).await,
             Command::StopJob(key) => self.stop_job(&key).await,
             Command::Release(key) => self.release(&key).await,
-            Command::StopAfterCurrent => {
-                self.stopping = true;
-                self.tell(What::Stopping).await;
-                self.skip_the_rest().await;
-                Answer::accepted("nothing more is started; what runs goes on")
-            }
+            Command::StopAfterCurrent => self.stop_after_current().await,
         }
     }
 
@@ -43,29 +36,46 @@ impl Orchestrator {
         if self.stopping {
             return Answer::refused("the queue is stopping");
         }
-        let config = Arc::clone(&self.config);
-        let jobs = plan(&config.servers, &config.jobs, selection);
+        let jobs = self.planned(selection);
         if jobs.is_empty() {
             return Answer::refused("no configured job matches");
         }
-        let mut words = Vec::new();
-        for job in jobs {
-            if self.runs.iter().any(|run| run.record.key == job.key && !run.is_late()) {
-                words.push(format!("{} is already running", job.key));
-                continue;
-            }
-            match self.queue.ask(&job.key) {
+        let is_running = |job: &JobKey| self.runs.iter().any(|run| run.record.key == *job && !run.is_late());
+        let (running, asked): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_running);
+        let mut words: Vec<String> = running.iter().map(|job| format!("{job} is already running")).collect();
+        if self.cycle.is_none() && !asked.is_empty() {
+            words.extend(
+                asked.iter().zip(1..).map(|(job, place)| format!("{job} is queued at place {place}")),
+            );
+            self.begin(asked).await;
+            return Answer::accepted(words.join("; "));
+        }
+        for job in asked {
+            match self.queue.ask(&job) {
                 Asked::Queued(place) => {
-                    words.push(format!("{} is queued at place {place}", job.key));
-                    self.cycle.total += 1;
-                    self.tell(What::JobQueued { job: job.key.clone() }).await;
+                    words.push(format!("{job} is queued at place {place}"));
+                    self.count_in_cycle(|cycle| cycle.total += 1);
+                    self.tell(What::JobQueued { job }).await;
                 }
                 Asked::AlreadyQueued(place) => {
-                    words.push(format!("{} is already queued at place {place}", job.key));
+                    words.push(format!("{job} is already queued at place {place}"))
                 }
             }
         }
         Answer::accepted(words.join("; "))
+    }
+
+    async fn stop_after_current(&mut self) -> Answer {
+        if let Some(duties) = &mut self.duties {
+            duties.called_off();
+        }
+        if self.cycle.is_none() {
+            return Answer::accepted("nothing is queued");
+        }
+        self.stopping = true;
+        self.tell(What::Stopping).await;
+        self.skip_the_rest().await;
+        Answer::accepted("nothing more is started; what runs goes on")
     }
 
     async fn release(&mut self, key: &JobKey) -> Answer {
@@ -107,7 +117,14 @@ impl Orchestrator {
                 "no managed run with queue group {group} is under way on {server}"
             ));
         }
-        if let Err(error) = client.stop(group).await {
+        let leave = self.leave.clone();
+        let stopped = tokio::select! {
+            stopped = client.stop(group) => stopped,
+            () = leave.cancelled() => {
+                return Answer::refused("this program is ending; whether the stop arrived is not known");
+            }
+        };
+        if let Err(error) = stopped {
             return Answer::refused(format!("the stop could not be sent: {error}"));
         }
         if let Some(at) = self.runs.iter().position(meant) {

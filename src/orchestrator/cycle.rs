@@ -1,282 +1,100 @@
-//! The wheel: takes requests, lets time pass, and gives each job its turn.
+//! Cycles: begun, taken up again after a restart, and ended; and the turns that pass without a trigger.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::contact::Contact;
-use super::flag::Flag;
-use super::lane::{Lane, holds, lane};
-use super::queue::{Queue, plan};
-use super::run::{News, Pace, Run};
+use super::lane::holds;
+use super::run::Run;
 use super::survey::record;
-use super::telling::Teller;
-use super::watching::Polled;
-use super::{Now, WallClock, unique};
-use crate::config::{Config, OnTimeout};
-use crate::history::History;
-use crate::jetbackup::Client;
-use crate::model::{
-    AfterTimeout, Answer, Command, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Origin, Reason,
-    RunRecord, Selection, ServerName, Snapshot, What,
-};
+use super::unique;
+use super::wheel::Orchestrator;
+use crate::history::Interrupted;
+use crate::model::{CycleId, CycleRecord, JobKey, JobResult, Origin, Reason, RunRecord, What};
 
-/// How long nothing at all may happen before the wheel turns once for its own sake.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+/// How old a cycle may be to be taken up again.
+const RESUMED_FOR: SignedDuration = SignedDuration::from_hours(12);
 
-/// A command, and where its answer goes.
-pub type Request = (Command, oneshot::Sender<Answer>);
-
-/// What others hold of a running orchestrator.
-#[derive(Clone)]
-pub struct Handle {
-    /// Where commands go.
-    pub requests: mpsc::Sender<Request>,
-    /// The queue as it stands.
-    pub snapshot: watch::Receiver<Snapshot>,
-    /// What happens, as it happens.
-    pub events: broadcast::Sender<Event>,
-}
-
-/// A server, as the orchestrator sees it.
-pub(super) struct Station {
-    pub name: ServerName,
-    pub client: Arc<Client>,
-    pub contact: Contact,
-}
-
-/// The queue, the lane and all that moves them.
-pub struct Orchestrator {
-    pub(super) config: Arc<Config>,
-    pub(super) stations: Vec<Station>,
-    pub(super) history: History,
-    pub(super) teller: Teller,
-    pub(super) clock: Arc<dyn WallClock>,
-    pub(super) queue: Queue,
-    pub(super) runs: Vec<Run>,
-    pub(super) cycle: CycleRecord,
-    pub(super) polls: JoinSet<Polled>,
-    /// The last result of each job, for telling recoveries, and how long it usually takes.
-    pub(super) past: HashMap<JobKey, (Option<JobResult>, Option<u64>)>,
-    /// Jobs that say "running" with no group to show for it.
-    pub(super) flagged: HashMap<JobKey, Flag>,
-    /// How often the first job of the queue was tried in vain.
-    pub(super) attempts: u32,
-    /// An intent on record whose trigger is known not to have left.
-    pub(super) unsent: Option<RunRecord>,
-    /// No dispatch before this moment.
-    pub(super) not_before: Option<Instant>,
-    /// Cancelled when nothing more may be triggered and this process is to end.
-    pub(super) leave: CancellationToken,
-    pub(super) stopping: bool,
-    waiting: Option<String>,
-    pub(super) inbox: mpsc::Receiver<Request>,
+/// A cycle under way.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    pub record: CycleRecord,
+    /// When it began, if this process began it: what ours was not watching has no length by its clock.
+    began: Option<Instant>,
 }
 
 impl Orchestrator {
-    /// An orchestrator over these servers. Reads what the history knows of the jobs.
-    pub async fn new(
-        config: Arc<Config>,
-        clients: Vec<(ServerName, Arc<Client>)>,
-        history: History,
-        clock: Arc<dyn WallClock>,
-    ) -> (Self, Handle) {
-        let mut past = HashMap::new();
-        let mut facts = Vec::new();
-        for job in &config.jobs {
-            let known = history.past(&job.key).await.unwrap_or_else(|error| {
-                tracing::warn!("the past of {} is not known: {error}", job.key);
-                Default::default()
-            });
-            let last = known.last.as_ref().filter(|run| !run.is_called_off());
-            past.insert(job.key.clone(), (last.and_then(|run| run.result), known.usual));
-            facts.push(JobFacts {
-                key: job.key.clone(),
-                label: job.label.clone(),
-                limit: job.timeout.as_secs(),
-                last: known.last,
-                last_success: known.last_success,
-                usual: known.usual,
-                stale: known.stale,
-            });
-        }
-        let names: Vec<ServerName> = config.servers.iter().map(|server| server.name.clone()).collect();
-        let (snapshot, snapshot_receiver) = watch::channel(Snapshot::new(&names, facts));
-        let (events, _) = broadcast::channel(1024);
-        let (requests, inbox) = mpsc::channel(64);
-        let handle = Handle { requests, snapshot: snapshot_receiver, events: events.clone() };
-        let started = clock.now();
-        let station = |(name, client)| Station { name, client, contact: Contact::default() };
-        let orchestrator = Self {
-            stations: clients.into_iter().map(station).collect(),
-            teller: Teller::new(history.clone(), snapshot, events),
-            config,
-            history,
-            clock,
-            queue: Queue::default(),
-            runs: Vec::new(),
-            cycle: CycleRecord::begun(CycleId(unique()), started, 0),
-            polls: JoinSet::new(),
-            past,
-            flagged: HashMap::new(),
-            attempts: 0,
-            unsent: None,
-            not_before: None,
-            leave: CancellationToken::new(),
-            stopping: false,
-            waiting: None,
-            inbox,
-        };
-        (orchestrator, handle)
-    }
-
-    /// Gives the selected jobs their turns, one at a time, and answers how the cycle went.
-    ///
-    /// Runs left open by an earlier process are settled first. Ends when every turn is over, or soon after `leave`:
-    /// then nothing more is triggered, and what runs is left alone and on record.
-    pub async fn run(mut self, selection: &Selection, leave: CancellationToken) -> CycleRecord {
-        self.leave = leave;
-        let began = Instant::now();
-        let jobs: Vec<JobKey> = plan(&self.config.servers, &self.config.jobs, selection)
-            .into_iter()
-            .map(|job| job.key.clone())
-            .collect();
+    /// Begins a cycle with these jobs.
+    pub(super) async fn begin(&mut self, jobs: Vec<JobKey>) {
         for job in &jobs {
             self.queue.ask(job);
         }
-        self.cycle.total = count(jobs.len());
-        self.cycle.started = self.clock.now();
-        self.tell(What::CycleStarted { cycle: self.cycle, jobs, resumed: false }).await;
-        self.restore().await;
-        self.work().await;
-        self.skip_the_rest().await;
-        self.cycle.ended = Some(self.clock.now());
-        self.cycle.duration = Some(began.elapsed().as_secs());
-        self.cycle.problems = self.cycle.total.saturating_sub(self.cycle.completed);
-        self.tell(What::CycleFinished(self.cycle)).await;
-        self.cycle
+        let record = CycleRecord::begun(CycleId(unique()), self.clock.now(), jobs.len());
+        self.cycle = Some(Cycle { record, began: Some(Instant::now()) });
+        self.stopping = false;
+        self.tell(What::CycleStarted { cycle: record, jobs, resumed: false }).await;
     }
 
-    async fn work(&mut self) {
-        let leave = self.leave.clone();
-        loop {
-            self.pass_time().await;
-            if leave.is_cancelled() || self.is_over() {
+    /// Goes on with the cycle that an earlier process left, if it is young enough.
+    pub(super) async fn resume(&mut self) {
+        let Interrupted { cycle, jobs } = match self.history.interrupted().await {
+            Ok(Some(found)) if is_young(&found.cycle, self.clock.now()) => found,
+            Ok(_) => return,
+            Err(error) => {
+                let text = format!("whether a cycle was interrupted is not known: {error}");
+                self.tell(What::Alert { job: None, text }).await;
                 return;
             }
-            self.tell_waiting().await;
-            if self.may_dispatch() {
-                self.dispatch().await;
-                continue;
-            }
-            self.start_polls();
-            let wake = self.next_wake();
-            tokio::select! {
-                biased;
-                () = leave.cancelled() => {}
-                Some(request) = self.inbox.recv() => self.answer(request).await,
-                Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
-                () = tokio::time::sleep_until(wake) => {}
-            }
+        };
+        for job in &jobs {
+            self.queue.ask(job);
+        }
+        self.cycle = Some(Cycle { record: cycle, began: None });
+        self.tell(What::CycleStarted { cycle, jobs: jobs.clone(), resumed: true }).await;
+        for job in jobs.iter().filter(|job| self.config.job(job).is_none()).cloned().collect::<Vec<_>>() {
+            self.skip(&job, Reason::NotConfigured, None).await;
         }
     }
 
-    /// Every turn is over. A run beside the lane, or somebody else's, is left to the next start.
-    fn is_over(&self) -> bool {
+    /// Whether a run is its job's turn in the cycle under way.
+    pub(super) fn is_turn(&self, run: &RunRecord) -> bool {
+        run.cycle.is_some() && run.cycle == self.cycle_id()
+    }
+
+    pub(super) fn cycle_id(&self) -> Option<CycleId> {
+        self.cycle.as_ref().map(|cycle| cycle.record.id)
+    }
+
+    /// There is a cycle and every turn of it is over. A run beside the lane, or somebody else's, is only watched.
+    pub(super) fn is_over(&self) -> bool {
         let policy = self.config.orchestrator.on_timeout;
-        let awaited = |run: &Run| run.record.cycle == Some(self.cycle.id) && holds(run, policy);
-        self.queue.is_empty() && !self.runs.iter().any(awaited)
+        let awaited = |run: &Run| self.is_turn(&run.record) && holds(run, policy);
+        self.cycle.is_some() && self.queue.is_empty() && !self.runs.iter().any(awaited)
     }
 
-    fn may_dispatch(&self) -> bool {
-        let due = self.not_before.is_none_or(|at| Instant::now() >= at);
-        !self.queue.is_empty() && due && self.lane() == Lane::Free
-    }
-
-    pub(super) fn lane(&self) -> Lane {
-        let orchestrator = &self.config.orchestrator;
-        lane(&self.runs, orchestrator.on_timeout, orchestrator.max_overruns)
-    }
-
-    fn next_wake(&self) -> Instant {
-        let now = Instant::now();
-        let dispatch = self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
-        let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
-        let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
-        dispatch.into_iter().chain(ticks).chain(polls).min().unwrap_or(now + LONGEST_SLEEP)
-    }
-
-    /// Limits, reminders and stops without effect.
-    async fn pass_time(&mut self) {
-        let now = self.now();
-        // One that has not started within its whole time limit is not waited for any longer.
-        self.runs.retain(|run| !run.is_late() || run.elapsed(now.mono).as_secs() < run.record.limit);
-        for at in 0..self.runs.len() {
-            let pace = self.pace(&self.runs[at]);
-            for news in self.runs[at].tick(now, pace) {
-                self.tell_news(at, news).await;
-            }
+    /// Ends the cycle under way and answers how it went.
+    pub(super) async fn end_cycle(&mut self) -> CycleRecord {
+        // Without one, the answer is an empty cycle.
+        let cycle = self.cycle.take();
+        let began = cycle.as_ref().and_then(|cycle| cycle.began);
+        let now = self.clock.now();
+        let mut record =
+            cycle.map_or_else(|| CycleRecord::begun(CycleId(unique()), now, 0), |cycle| cycle.record);
+        record.ended = Some(now);
+        record.duration = began.map(|began| began.elapsed().as_secs());
+        record.problems = record.total.saturating_sub(record.completed);
+        self.stopping = false;
+        if let Some(duties) = &mut self.duties {
+            duties.cycle_finished(&record);
         }
+        self.tell(What::CycleFinished(record)).await;
+        record
     }
 
-    pub(super) async fn tell_news(&mut self, at: usize, news: News) {
-        let run = &self.runs[at];
-        let record = run.record.clone();
-        let what = match news {
-            News::Started => What::JobStarted(record),
-            News::Noted => What::RunNoted(record),
-            News::LimitReached => {
-                let elapsed = run.elapsed(Instant::now()).as_secs();
-                What::JobTimeout { run: record, elapsed, next: self.after_timeout(at) }
-            }
-            News::StopIgnored => What::Alert {
-                job: Some(record.key.clone()),
-                text: format!(
-                    "{} on {} was asked to stop and has not ended; it keeps its place. \
-                     Look at the queue on the server, or release it",
-                    record.label, record.key.server
-                ),
-            },
-        };
-        self.tell(what).await;
-    }
-
-    fn after_timeout(&self, at: usize) -> AfterTimeout {
-        let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
-        let overruns = count(self.runs.iter().filter(beside).count());
-        match self.config.orchestrator.on_timeout {
-            OnTimeout::Wait if !self.runs[at].record.released => AfterTimeout::WaitsForRelease,
-            _ if overruns > self.config.orchestrator.max_overruns => AfterTimeout::WaitsForOverruns,
-            _ => AfterTimeout::GoesOn,
+    /// A turn is over, or one more is to come.
+    pub(super) fn count_in_cycle(&mut self, change: impl FnOnce(&mut CycleRecord)) {
+        if let Some(cycle) = &mut self.cycle {
+            change(&mut cycle.record);
         }
-    }
-
-    /// The queue waits when something other than a turn of its own keeps the lane.
-    async fn tell_waiting(&mut self) {
-        let own =
-            |run: &Run| run.record.cycle == Some(self.cycle.id) && !run.record.overrun && !run.is_late();
-        let reason = match self.lane() {
-            Lane::Held { reason } if !self.queue.is_empty() && !self.runs.iter().any(own) => Some(reason),
-            Lane::Free => self.waiting_for_contact(),
-            Lane::Held { .. } => None,
-        };
-        if reason != self.waiting {
-            self.waiting.clone_from(&reason);
-            self.tell(What::Waiting { reason }).await;
-        }
-    }
-
-    fn waiting_for_contact(&self) -> Option<String> {
-        if let Some((job, _)) = self.flagged.iter().find(|(_, flag)| flag.is_on_trial()) {
-            return Some(format!("{job} says that it is running, without a queue group so far"));
-        }
-        let job = self.queue.first().filter(|_| self.attempts > 0)?;
-        Some(format!("{} cannot be asked; trying again", job.server))
     }
 
     /// The turns that are left pass.
@@ -297,52 +115,18 @@ impl Orchestrator {
         if let Some(error) = error {
             record.tell(error);
         }
-        self.cycle.done += 1;
+        self.count_in_cycle(|cycle| cycle.done += 1);
         self.attempts = 0;
         self.remember(&record);
         self.tell(What::JobSkipped(record)).await;
     }
 
     pub(super) fn new_record(&self, key: &JobKey, origin: Origin) -> RunRecord {
-        record(&self.config, key, origin, Some(self.cycle.id), self.clock.now())
-    }
-
-    /// Whether the job's last result makes this one a recovery.
-    pub(super) fn remember(&mut self, record: &RunRecord) -> bool {
-        if record.is_called_off() {
-            return false;
-        }
-        let (last, _) = self.past.entry(record.key.clone()).or_default();
-        let failed = last.is_some_and(|last| last != JobResult::Completed);
-        *last = record.result;
-        failed && record.result == Some(JobResult::Completed)
-    }
-
-    pub(super) fn client(&self, server: &ServerName) -> Option<Arc<Client>> {
-        self.stations
-            .iter()
-            .find(|station| station.name == *server)
-            .map(|station| Arc::clone(&station.client))
-    }
-
-    pub(super) fn pace(&self, run: &Run) -> Pace {
-        let orchestrator = &self.config.orchestrator;
-        Pace {
-            poll_interval: orchestrator.poll_interval,
-            startup_timeout: orchestrator.startup_timeout,
-            remind: orchestrator.on_timeout == OnTimeout::Wait && !run.record.released,
-        }
-    }
-
-    pub(super) fn now(&self) -> Now {
-        Now { mono: Instant::now(), wall: self.clock.now() }
-    }
-
-    pub(super) async fn tell(&mut self, what: What) {
-        self.teller.tell(self.clock.now(), what).await;
+        record(&self.config, key, origin, self.cycle_id(), self.clock.now())
     }
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+/// A clock that was set back makes a cycle look as if it were still to come: that is young too.
+fn is_young(cycle: &CycleRecord, now: Timestamp) -> bool {
+    now.duration_since(cycle.started) < RESUMED_FOR
 }

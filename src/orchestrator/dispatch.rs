@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cycle::{Orchestrator, Station};
 use super::flag::Flag;
 use super::lane::Lane;
 use super::look::{Goal, Views, look_everywhere};
+use super::queue::Queue;
 use super::run::Run;
 use super::sight::{says_running, strangers};
+use super::wheel::{Orchestrator, Station};
 use crate::jetbackup::{ApiError, Group, Trigger, View};
 use crate::model::{GroupId, JobKey, JobResult, Origin, Reason, ServerName, What};
 
@@ -23,7 +24,7 @@ impl Orchestrator {
     /// Gives the first job of the queue its turn, if the lane is still free after a look at every server.
     pub(super) async fn dispatch(&mut self) {
         self.not_before = None;
-        let Some(views) = self.look().await else { return };
+        let Some(views) = self.look(|queue| !queue.is_empty()).await else { return };
         self.take_in(&views).await;
         // What was asked meanwhile comes before the trigger: a stop that arrived during the look means this job too.
         self.obey_all().await;
@@ -39,7 +40,7 @@ impl Orchestrator {
             // Beside the lane, and still out of sight: its turn is that run's, whatever becomes of it.
             tracing::info!("{key} may still be running and is not triggered again");
             self.queue.remove(&key);
-            self.runs[at].record.cycle = Some(self.cycle.id);
+            self.runs[at].record.cycle = self.cycle_id();
             let record = self.runs[at].record.clone();
             self.tell(What::RunNoted(record)).await;
             return;
@@ -52,8 +53,8 @@ impl Orchestrator {
     }
 
     /// Looks at all servers, whatever the selection, and does what is asked meanwhile: a server out of reach takes a
-    /// minute to say nothing. `None` if nothing is left to be triggered.
-    async fn look(&mut self) -> Option<Views> {
+    /// minute to say nothing. `None` once it is no longer `wanted`.
+    async fn look(&mut self, wanted: impl Fn(&Queue) -> bool) -> Option<Views> {
         let leave = self.leave.clone();
         let goal = |station: &Station| Goal {
             name: station.name.clone(),
@@ -69,9 +70,16 @@ impl Orchestrator {
                 Some(request) = self.inbox.recv() => self.answer(request).await,
                 views = &mut look => return Some(views),
             }
-            if self.queue.is_empty() {
+            if !wanted(&self.queue) {
                 return None;
             }
+        }
+    }
+
+    /// Looks at all servers for the sake of knowing.
+    pub(super) async fn look_around(&mut self) {
+        if let Some(views) = self.look(|_| true).await {
+            self.take_in(&views).await;
         }
     }
 
@@ -84,7 +92,10 @@ impl Orchestrator {
             }
             match views.get(&server) {
                 Some(Ok(view)) => {
-                    self.hear(&server, view).await;
+                    if !self.hear(&server, view).await {
+                        let server = server.clone();
+                        self.tell(What::ServerSeen { server, destination_free: None }).await;
+                    }
                     self.observe(&server, view, None).await;
                     self.adopt_strangers(&server, view).await;
                 }
@@ -140,7 +151,7 @@ impl Orchestrator {
             .take_if(|unsent| unsent.key == *key)
             .unwrap_or_else(|| self.new_record(key, Origin::Adopted));
         record.origin = Origin::Adopted;
-        record.cycle = turn.then_some(self.cycle.id);
+        record.cycle = self.cycle_id().filter(|_| turn);
         record.group = group.map(|group| group.id);
         record.baseline = baseline;
         if turn {

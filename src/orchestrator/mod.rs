@@ -1,9 +1,10 @@
 //! The heart: one queue, one lane, one stream of events.
 //!
 //! `queue` knows the order, `lane` who may write, `run` one run from trigger to outcome, `sight` what an answer says
-//! about it; all four are pure. `cycle` turns the wheel, one step at a time, so that no two steps can disagree
-//! about who writes: `look` asks every server, `dispatch` gives a job its turn, `watching` moves the runs under way,
-//! `commands` does what people ask, `telling` commits and tells what happened.
+//! about it; all four are pure. `wheel` turns, one step at a time, so that no two steps can disagree about who
+//! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
+//! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
+//! of the jobs, `telling` commits and tells what happened.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -11,7 +12,9 @@ mod commands;
 mod contact;
 mod cycle;
 mod dispatch;
+mod duties;
 mod flag;
+mod known;
 mod lane;
 mod look;
 mod queue;
@@ -20,15 +23,17 @@ mod sight;
 mod survey;
 mod telling;
 mod watching;
+mod wheel;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-pub use cycle::{Handle, Orchestrator, Request};
+pub use duties::{Duties, SCHEDULE_MEMORY};
 pub use queue::plan;
 pub use survey::survey;
+pub use wheel::{Handle, Orchestrator, Request};
 
 /// This moment, by the clock that never jumps and by the one on the wall.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +46,11 @@ struct Now {
 pub trait WallClock: Send + Sync {
     /// The time of day.
     fn now(&self) -> Timestamp;
+
+    /// Whether the clock can be right. A Raspberry Pi has none of its own and starts in the past.
+    fn is_plausible(&self) -> bool {
+        true
+    }
 }
 
 /// This machine's clock.

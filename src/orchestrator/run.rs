@@ -18,6 +18,8 @@ use crate::model::{JobResult, Origin, Progress, RunRecord};
 ///
 /// JetBackup changes the two up to 30 seconds apart, in either order.
 const AGREEMENT: Duration = Duration::from_secs(60);
+/// How often a run that did not start in time is looked for: nothing waits for it.
+const LATE_POLL: Duration = Duration::from_secs(5 * 60);
 /// How long a stop may stay without effect before a person is told.
 const STOP_EFFECT: Duration = Duration::from_secs(90);
 
@@ -84,6 +86,8 @@ pub(super) struct Run {
     witnessed: bool,
     /// It ended by its group while the job still said "running".
     outlived: bool,
+    /// An earlier process left it, and its server was not asked about it yet: it may have ended long ago.
+    unheard: bool,
     /// How often its log was asked for in vain.
     logs_missed: u32,
     items: (Option<u64>, Option<u64>),
@@ -113,7 +117,7 @@ impl Run {
             None => Stage::Starting,
         };
         let age = between(record.started.unwrap_or(record.asked), now.wall);
-        Self::new(record, now, stage, age, false)
+        Self { unheard: true, ..Self::new(record, now, stage, age, false) }
     }
 
     fn new(record: RunRecord, now: Now, stage: Stage, age: Duration, witnessed: bool) -> Self {
@@ -126,6 +130,7 @@ impl Run {
             age,
             witnessed,
             outlived: false,
+            unheard: false,
             logs_missed: 0,
             items: (None, None),
             out_of_contact_since: None,
@@ -177,6 +182,7 @@ impl Run {
     /// Takes in what the server shows of the run.
     pub fn observe(&mut self, sight: &Sight, now: Now, pace: Pace) -> (Vec<News>, Next) {
         let mut news = Vec::new();
+        self.unheard = false;
         self.out_of_contact_since = None;
         if self.record.result == Some(JobResult::LostContact) {
             self.record.result = None;
@@ -303,6 +309,7 @@ impl Run {
 
     /// The server could not be asked.
     pub fn lose_contact(&mut self, now: Instant) {
+        self.unheard = false;
         self.out_of_contact_since.get_or_insert(now);
     }
 
@@ -315,7 +322,7 @@ impl Run {
     /// Lets time pass.
     pub fn tick(&mut self, now: Now, pace: Pace) -> Vec<News> {
         let mut news = Vec::new();
-        if self.is_late() {
+        if self.is_late() || self.unheard {
             return news;
         }
         if self.elapsed(now.mono) >= self.remind_at && (pace.remind || !self.record.overrun) {
@@ -344,7 +351,7 @@ impl Run {
 
     /// When `tick` has something to say next, at the latest.
     pub fn next_tick(&self, pace: Pace) -> Option<Instant> {
-        if self.is_late() {
+        if self.is_late() || self.unheard {
             return None;
         }
         let limit = (pace.remind || !self.record.overrun)
@@ -359,7 +366,9 @@ impl Run {
         const FINEST: Duration = Duration::from_secs(1);
         let elapsed = self.elapsed(now);
         let wanted = match self.stage {
-            _ if self.is_late() || self.record.overrun || self.record.released => pace.poll_interval,
+            _ if self.unheard => FINEST,
+            _ if self.is_late() => LATE_POLL.max(pace.poll_interval),
+            _ if self.record.overrun || self.record.released => pace.poll_interval,
             _ if self.out_of_contact_since.is_some() => {
                 self.out_of_contact_since.map_or(FINEST, |since| now.saturating_duration_since(since) / 4)
             }
@@ -369,6 +378,9 @@ impl Run {
             | Stage::Vanished { since } => now.saturating_duration_since(since) / 4,
             Stage::Flagged { .. } | Stage::Listed { .. } => self.until_expected_end(elapsed),
         };
+        if self.is_late() {
+            return wanted;
+        }
         wanted.clamp(FINEST, pace.poll_interval.max(FINEST))
     }
 

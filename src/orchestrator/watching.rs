@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::cycle::{Orchestrator, Station};
 use super::flag::Flag;
 use super::run::{News, Next, Run};
 use super::sight::Sight;
+use super::wheel::{Orchestrator, Station};
 use crate::jetbackup::{ApiError, View};
-use crate::model::{GroupId, JobKey, JobResult, Reason, RunId, ServerName, What};
+use crate::model::{GroupId, JobResult, Reason, RunId, ServerName, What};
 
 /// A poll that came back: whom it asked, about which runs, and what was answered.
 pub(super) struct Polled {
@@ -44,10 +44,6 @@ impl Orchestrator {
             self.tell(What::RunNoted(run.record.clone())).await;
             self.runs.push(run);
         }
-    }
-
-    pub(super) fn usual(&self, key: &JobKey) -> Option<u64> {
-        self.past.get(key).and_then(|(_, usual)| *usual)
     }
 
     /// When a server is to be polled next, as of `now`; never, if nothing is under way there or a poll is out.
@@ -112,11 +108,14 @@ impl Orchestrator {
         self.stations.iter_mut().find(|station| station.name == *server).map(|station| &mut station.contact)
     }
 
-    pub(super) async fn hear(&mut self, server: &ServerName, view: &View) {
-        if self.contact(server).is_some_and(super::contact::Contact::heard) {
+    /// A server answered. Whether that is news.
+    pub(super) async fn hear(&mut self, server: &ServerName, view: &View) -> bool {
+        let news = self.contact(server).is_some_and(super::contact::Contact::heard);
+        if news {
             let what = What::ServerReachable { server: server.clone(), version: view.version.clone() };
             self.tell(what).await;
         }
+        news
     }
 
     pub(super) async fn tell_unreachable(&mut self, server: &ServerName, error: &ApiError) {
@@ -182,11 +181,10 @@ impl Orchestrator {
     ///
     /// Answers whether it is so from now on; that has to be told.
     fn take_turn(&mut self, at: usize) -> bool {
-        let run = &mut self.runs[at];
-        if run.record.cycle == Some(self.cycle.id) || !self.queue.remove(&run.record.key) {
+        if self.is_turn(&self.runs[at].record) || !self.queue.remove(&self.runs[at].record.key) {
             return false;
         }
-        run.record.cycle = Some(self.cycle.id);
+        self.runs[at].record.cycle = self.cycle_id();
         self.attempts = 0;
         true
     }
@@ -224,17 +222,15 @@ impl Orchestrator {
         if record.result != Some(JobResult::DidNotStart) {
             self.runs.swap_remove(at);
         }
-        if record.cycle == Some(self.cycle.id) {
-            self.cycle.done += 1;
-            if !record.is_problem() {
-                self.cycle.completed += 1;
-            }
+        if self.is_turn(&record) {
+            self.count_in_cycle(|cycle| {
+                cycle.done += 1;
+                cycle.completed += u32::from(!record.is_problem());
+            });
         }
         let key = record.key.clone();
         let recovered = self.remember(&record);
         self.tell(What::JobFinished { run: record, recovered }).await;
-        if let Ok(past) = self.history.past(&key).await {
-            self.past.entry(key).or_default().1 = past.usual;
-        }
+        self.learn_usual(key).await;
     }
 }

@@ -12,7 +12,7 @@ use jetbackup_remote::jetbackup::Client;
 use jetbackup_remote::model::{
     Answer, Command, CycleRecord, Event, GroupId, JobResult, Reason, RunRecord, Selection, Snapshot,
 };
-use jetbackup_remote::orchestrator::{Handle, Orchestrator, WallClock};
+use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, WallClock};
 use jetbackup_remote::ssh::{Exec, ExecError, ExecFuture, Output, Sent};
 use jetbackup_sim::World;
 use jiff::Timestamp;
@@ -131,6 +131,13 @@ impl Night {
         Self { clock, state, config: Arc::new(config), wires }
     }
 
+    /// Changes the configuration that the next runner gets.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::clone(&self.config);
+        change(&mut config);
+        self.config = Arc::new(config);
+    }
+
     fn wire(&self, server: &str) -> &Wire {
         &self.wires.iter().find(|(name, _)| name == server).unwrap().1
     }
@@ -163,20 +170,32 @@ impl Night {
 
     /// Starts a runner, as a process would.
     pub async fn start(&self, selection: Selection) -> Runner {
+        let (machine, handle) = self.machine(Arc::new(self.clock)).await;
+        Runner::of(handle, |leave| async move { Some(machine.run(&selection, leave).await) })
+    }
+
+    /// Starts a daemon without a schedule, as a process would.
+    pub async fn serve(&self) -> Runner {
+        self.serve_with(Duties::new(None, || (), None), Arc::new(self.clock)).await
+    }
+
+    /// Starts a daemon, as a process would.
+    pub async fn serve_with(&self, duties: Duties, clock: Arc<dyn WallClock>) -> Runner {
+        let (machine, handle) = self.machine(clock).await;
+        Runner::of(handle, |leave| async move {
+            machine.serve(duties, leave).await;
+            None
+        })
+    }
+
+    async fn machine(&self, clock: Arc<dyn WallClock>) -> (Orchestrator, Handle) {
         let history = History::open(self.state.path()).await.history;
         let clients = self.wires.iter().map(|(name, wire)| {
             let name: jetbackup_remote::model::ServerName = name.parse().unwrap();
             let exec: Arc<dyn Exec> = Arc::clone(wire) as _;
             (name.clone(), Arc::new(Client::new(name, exec, Duration::from_secs(30))))
         });
-        let (machine, handle) =
-            Orchestrator::new(Arc::clone(&self.config), clients.collect(), history, Arc::new(self.clock))
-                .await;
-        let leave = CancellationToken::new();
-        let events = handle.events.subscribe();
-        let token = leave.clone();
-        let task = tokio::spawn(async move { machine.run(&selection, token).await });
-        Runner { handle, events, leave, task }
+        Orchestrator::new(Arc::clone(&self.config), clients.collect(), history, clock).await
     }
 
     /// A whole cycle of all jobs.
@@ -238,13 +257,34 @@ pub struct Runner {
     pub handle: Handle,
     pub events: broadcast::Receiver<Event>,
     pub leave: CancellationToken,
-    task: JoinHandle<CycleRecord>,
+    task: JoinHandle<Option<CycleRecord>>,
 }
 
 impl Runner {
-    /// Waits for its end.
+    fn of<F>(handle: Handle, work: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = Option<CycleRecord>> + Send + 'static,
+    {
+        let leave = CancellationToken::new();
+        let events = handle.events.subscribe();
+        let task = tokio::spawn(work(leave.clone()));
+        Self { handle, events, leave, task }
+    }
+
+    /// Waits for the end of its only cycle.
     pub async fn end(self) -> CycleRecord {
-        self.task.await.unwrap()
+        self.task.await.unwrap().unwrap()
+    }
+
+    /// Tells a daemon to end, and waits until it has.
+    pub async fn leave(self) {
+        self.leave.cancel();
+        assert!(self.task.await.unwrap().is_none(), "it is no daemon");
+    }
+
+    /// Waits until the snapshot is so.
+    pub async fn until(&mut self, wanted: impl FnMut(&Snapshot) -> bool) -> Snapshot {
+        self.handle.snapshot.wait_for(wanted).await.unwrap().clone()
     }
 
     /// `kill -9`: it stops where it stands.

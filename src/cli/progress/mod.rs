@@ -78,7 +78,7 @@ impl Live {
         }
     }
 
-    /// Shows the run until no more events can come. Events that came too fast to be shown are passed over.
+    /// Shows the run until whoever runs it leaves. Events that came too fast to be shown are passed over.
     pub async fn run(mut self) {
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,6 +87,7 @@ impl Live {
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
+                    Ok(event) if event.what == What::Leaving => return,
                     Ok(event) => self.event(&event),
                     // The snapshot still tells how things stand.
                     Err(RecvError::Lagged(_)) => {}

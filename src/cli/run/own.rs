@@ -14,45 +14,22 @@ use crate::cli::output::{print, print_warning};
 use crate::cli::progress::{self, Live};
 use crate::cli::words;
 use crate::config::Config;
-use crate::control::{self, Door};
-use crate::history::{Filter, History, Opened};
-use crate::lock;
-use crate::logging::LogFile;
-use crate::model::{CycleRecord, Event, JobKey, Selection};
-use crate::orchestrator::{Orchestrator, SystemClock};
-use crate::state_dir;
+use crate::control;
+use crate::history::{Filter, History};
+use crate::model::{CycleRecord, Event, JobKey, Selection, What};
+use crate::runner::{Claim, Runner};
 
 /// Runs the selected jobs.
 pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {
     let orchestrator = &config.orchestrator;
     let screen = Screen::default();
-    let file = LogFile {
-        path: orchestrator.log_file.clone(),
-        max_bytes: orchestrator.log_max_bytes,
-        backups: orchestrator.log_backup_count,
-    };
-    let logging = screen.log(verbose, Some(file));
+    let logging = screen.log(verbose, Some(context::log_file(orchestrator)));
     logging.warnings.iter().for_each(|warning| print_warning(warning));
 
-    state_dir::ensure(&orchestrator.state_dir)?;
-    let held = lock::acquire(&orchestrator.state_dir, &orchestrator.lock_file)?;
-    held.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let Opened { history, notices } = History::open(&orchestrator.state_dir).await;
-    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
-
-    let servers: Vec<_> = config.servers.iter().collect();
-    let lines = context::lines(&config, &servers)?;
-    let clients = lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
-    let clock = Arc::new(SystemClock);
-    let (machine, handle) = Orchestrator::new(Arc::clone(&config), clients, history.clone(), clock).await;
-    let door = Door {
-        requests: handle.requests.clone(),
-        snapshot: handle.snapshot.clone(),
-        events: handle.events.downgrade(),
-    };
-    let served = control::serve(&orchestrator.control_socket, control::Runner::Run, door).await;
-    // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
-    let served = served.map_err(|error| tracing::warn!("{error}")).ok();
+    let claim = Claim::take(orchestrator).await?;
+    let lines = context::lines(&config, &config.servers.iter().collect::<Vec<_>>())?;
+    let (runner, machine) = Runner::start(&config, control::Runner::Run, &claim, lines).await;
+    let handle = &runner.handle;
 
     let leave = leave_on_signals()?;
     let live = Live::new(handle.events.subscribe(), handle.snapshot.clone());
@@ -61,7 +38,6 @@ pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) 
     // As it was before: a run is not to be compared with itself.
     let usual =
         handle.snapshot.borrow().jobs().into_iter().map(|job| (job.key, job.usual_duration)).collect();
-    drop(handle);
     let cycle = machine.run(&selection, leave.clone()).await;
     for view in views {
         // The views end with the events. Should one have failed, the summary is still due.
@@ -69,13 +45,9 @@ pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) 
             tracing::warn!("a view failed: {error}");
         }
     }
-    print(&summary(&history, &cycle, &usual).await)?;
-    if let Some(served) = served {
-        served.close().await;
-    }
-    for line in &lines {
-        line.close().await;
-    }
+    let summary = summary(&claim.history, &cycle, &usual).await;
+    runner.close().await;
+    print(&summary)?;
     let all_completed = cycle.completed == cycle.total && !leave.is_cancelled();
     Ok(if all_completed { Exit::Done } else { Exit::Incomplete })
 }
@@ -87,6 +59,9 @@ async fn log_events(mut events: broadcast::Receiver<Event>) {
             Ok(event) => {
                 if let Some(sentence) = words::sentence(&event) {
                     tracing::info!("{sentence}");
+                }
+                if event.what == What::Leaving {
+                    return;
                 }
             }
             Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the log"),

@@ -33,6 +33,8 @@ impl Run {
         let own = self.witnessed.then(|| self.elapsed(now.mono).as_secs());
         self.record.duration =
             server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
+        // One that nobody watched passed its limit unseen.
+        self.record.overrun |= self.record.duration.is_some_and(|took| took > self.record.limit);
         self.end(result);
     }
 

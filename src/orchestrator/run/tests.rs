@@ -310,6 +310,8 @@ fn a_restored_run_is_as_old_as_the_server_says() {
     let time = Time::new();
     let left = RunRecord { group: Some(group_id(9)), started: Some(wall(5)), ..record() };
     let mut run = Run::restored(left, time.at(3000));
+    assert!(run.tick(time.at(3700), PACE).is_empty(), "it may have ended long ago");
+    run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(3600), PACE);
     assert!(run.tick(time.at(3604), PACE).is_empty());
     assert_eq!(run.tick(time.at(3605), PACE), vec![News::LimitReached]);
     let (_, next) =

@@ -1,0 +1,196 @@
+//! The daemon: a runner that stays, with a schedule of its own, reloaded by SIGHUP and watched by systemd.
+//!
+//! It wires the rooms together and listens to signals. A reload is a restart without losing the lock or the process:
+//! the orchestrator leaves its queue and its runs on record and the next one, with the new configuration, takes them
+//! up. So there is one way to go on after anything, and it is the one that crashes exercise too.
+
+mod signals;
+mod status_line;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use self::signals::{Signal, Signals};
+use crate::config::{self, Config};
+use crate::control;
+use crate::history::History;
+use crate::model::Event;
+use crate::orchestrator::{Duties, SCHEDULE_MEMORY};
+use crate::runner::{Claim, ClaimError, Line, LineError, Runner, lines};
+use crate::schedule::Schedule;
+use crate::service::Service;
+
+/// The daemon could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// It may not be the runner.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// A server's key cannot be used.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// The orchestrator broke off: a bug. What runs is on record, and a restarted daemon takes it up.
+    #[error("the queue broke off: {0}; restart the daemon, it takes up what is on record, and report this")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// What `log` makes of an event is written into the log.
+pub type Sentence = fn(&Event) -> Option<String>;
+
+/// Keeps the queue until SIGTERM or SIGINT. The configuration is read again from its file upon SIGHUP.
+///
+/// # Errors
+/// If it cannot start, or the orchestrator broke off.
+pub async fn run(config: Arc<Config>, log: Sentence) -> Result<(), DaemonError> {
+    let service = Service::from_env();
+    let mut signals = Signals::listen()?;
+    let claim = Claim::take(&config.orchestrator).await?;
+    let mut next = Some((all_lines(&config)?, config));
+    while let Some((lines, config)) = next.take() {
+        next = generation(config, lines, &claim, &service, &mut signals, log).await?;
+    }
+    Ok(())
+}
+
+/// What the next generation begins with.
+type Reload = (Vec<Line>, Arc<Config>);
+
+/// Keeps the queue with one configuration; answers the next one, if there is one.
+async fn generation(
+    config: Arc<Config>,
+    lines: Vec<Line>,
+    claim: &Claim,
+    service: &Service,
+    signals: &mut Signals,
+    log: Sentence,
+) -> Result<Option<Reload>, DaemonError> {
+    let (runner, machine) = Runner::start(&config, control::Runner::Daemon, claim, lines).await;
+    let views = [
+        tokio::spawn(log_events(runner.handle.events.subscribe(), log)),
+        tokio::spawn(status_line::keep(service.clone(), runner.handle.snapshot.clone())),
+    ];
+    let duties = duties(&config, &claim.history, service).await;
+    let leave = CancellationToken::new();
+    let mut turning = tokio::spawn(machine.serve(duties, leave.clone()));
+    let next = loop {
+        tokio::select! {
+            // It only ends by itself if it breaks.
+            broken = &mut turning => {
+                runner.close().await;
+                return broken.map(|()| None).map_err(Into::into);
+            }
+            signal = signals.next() => match signal {
+                Signal::End => {
+                    tracing::info!("told to end: what runs goes on and is taken up at the next start");
+                    service.stopping();
+                    break None;
+                }
+                Signal::Reload => match reload(&config) {
+                    Ok(next) => {
+                        tracing::info!("the configuration was read again and is in force");
+                        service.reloading();
+                        break Some(next);
+                    }
+                    Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+                },
+            }
+        }
+    };
+    leave.cancel();
+    signals.or_at_once(turning).await?;
+    for view in views {
+        // The views end with the events. Whatever became of them, the backups are what counts.
+        if let Err(error) = view.await {
+            tracing::warn!("a view failed: {error}");
+        }
+    }
+    runner.close().await;
+    Ok(next)
+}
+
+async fn duties(config: &Config, history: &History, service: &Service) -> Duties {
+    let told = |error| tracing::warn!("the schedule starts anew: {error}");
+    let memory = history.kept(SCHEDULE_MEMORY).await.map_err(told).ok().flatten();
+    let memory = memory.and_then(|memory| serde_json::from_str(&memory).ok());
+    let last_cycle = history.last_cycle().await.map_err(told).ok().flatten();
+    let now = Timestamp::now();
+    let schedule = Schedule::new(config, TimeZone::system(), memory, last_cycle.as_ref(), now);
+    let (alive, mut ready) = (service.clone(), false);
+    let wheel_turned = move || {
+        if !std::mem::replace(&mut ready, true) {
+            alive.ready();
+        }
+        alive.alive();
+    };
+    Duties::new(schedule, wheel_turned, service.watchdog_interval().map(|interval| interval / 3))
+}
+
+/// Why the configuration cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
+/// Reads the configuration again, as a whole or not at all.
+fn reload(old: &Config) -> Result<Reload, ReloadError> {
+    let loaded = config::load(&old.path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut config = loaded.config;
+    keep_fixed(old, &mut config);
+    let lines = all_lines(&config)?;
+    Ok((lines, Arc::new(config)))
+}
+
+fn all_lines(config: &Config) -> Result<Vec<Line>, LineError> {
+    lines(config, &config.servers.iter().collect::<Vec<_>>())
+}
+
+/// What hangs on the process: the lock, the history and the log stay where they are until a restart.
+fn keep_fixed(old: &Config, new: &mut Config) {
+    let (old, new) = (&old.orchestrator, &mut new.orchestrator);
+    let keep = |name: &str, changed: bool| {
+        if changed {
+            tracing::warn!("orchestrator.{name} changes with the next restart");
+        }
+    };
+    keep("state_dir", old.state_dir != new.state_dir);
+    keep("lock_file", old.lock_file != new.lock_file);
+    keep("log_file", old.log_file != new.log_file);
+    keep("log_max_bytes", old.log_max_bytes != new.log_max_bytes);
+    keep("log_backup_count", old.log_backup_count != new.log_backup_count);
+    new.state_dir.clone_from(&old.state_dir);
+    new.lock_file.clone_from(&old.lock_file);
+    new.log_file.clone_from(&old.log_file);
+    new.log_max_bytes = old.log_max_bytes;
+    new.log_backup_count = old.log_backup_count;
+}
+
+/// Writes what happens into the log.
+async fn log_events(mut events: tokio::sync::broadcast::Receiver<Event>, log: Sentence) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                if let Some(sentence) = log(&event) {
+                    tracing::info!("{sentence}");
+                }
+                if event.what == crate::model::What::Leaving {
+                    return;
+                }
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the log"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

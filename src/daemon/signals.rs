@@ -1,0 +1,59 @@
+//! What the daemon is told by signals.
+
+use std::io;
+
+use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use tokio::task::{JoinError, JoinHandle};
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// SIGTERM or SIGINT: end.
+    End,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The signals listened to.
+pub(super) struct Signals {
+    terminate: Listener,
+    interrupt: Listener,
+    hang_up: Listener,
+}
+
+impl Signals {
+    /// From now on signals are heard here.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.hang_up.recv() => Signal::Reload,
+        }
+    }
+
+    /// Waits for the end of `work`; being told to end while it is waited for ends the process where it stands.
+    pub async fn or_at_once(&mut self, work: JoinHandle<()>) -> Result<(), JoinError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                signal = self.next() => match signal {
+                    Signal::End => {
+                        tracing::warn!("told to end again: ending at once; what runs is left alone and on record");
+                        std::process::exit(2);
+                    }
+                    Signal::Reload => {}
+                },
+            }
+        }
+    }
+}

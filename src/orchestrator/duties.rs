@@ -1,0 +1,121 @@
+//! What a daemon's wheel does beside the turns: the schedule, a look around when idle, and the sign that it still turns.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::wheel::Orchestrator;
+use crate::model::{CycleRecord, Selection, What};
+use crate::schedule::Schedule;
+
+/// How long nothing at all may happen before the duties are seen to.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// How often an idle daemon looks at the servers: whether they answer, and what was started there by others.
+const LOOK_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Under this name the schedule's memory is kept in the history.
+pub const SCHEDULE_MEMORY: &str = "schedule";
+
+/// What a daemon does beside the turns.
+pub struct Duties {
+    schedule: Option<Schedule>,
+    /// Called on every turn of the wheel.
+    alive: Box<dyn FnMut() + Send + Sync>,
+    pub(super) nap: Duration,
+    jobs_known: bool,
+    looked: Option<Instant>,
+    told: Option<(Option<Timestamp>, bool)>,
+    kept: Option<String>,
+}
+
+impl Duties {
+    /// Starts cycles as `schedule` says, and calls `alive` whenever the wheel turns: once in `at_least` or a minute,
+    /// if no single step takes longer.
+    #[must_use]
+    pub fn new(
+        schedule: Option<Schedule>,
+        alive: impl FnMut() + Send + Sync + 'static,
+        at_least: Option<Duration>,
+    ) -> Self {
+        Self {
+            schedule,
+            alive: Box::new(alive),
+            nap: at_least.unwrap_or(LONGEST_NAP).clamp(Duration::from_secs(1), LONGEST_NAP),
+            jobs_known: false,
+            looked: None,
+            told: None,
+            kept: None,
+        }
+    }
+
+    pub(super) fn cycle_finished(&mut self, cycle: &CycleRecord) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.cycle_finished(cycle);
+        }
+    }
+
+    /// A person stopped the queue.
+    pub(super) fn called_off(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.called_off();
+        }
+    }
+
+    /// Whether the schedule starts a cycle now.
+    fn is_time(&mut self, now: Timestamp, busy: bool) -> bool {
+        self.schedule.as_mut().is_some_and(|schedule| schedule.tick(now, busy))
+    }
+
+    /// What the schedule wants to be kept, if it is not what is kept already.
+    fn unkept(&mut self) -> Option<String> {
+        let memory = serde_json::to_string(self.schedule.as_ref()?.memory()).ok();
+        if memory == self.kept {
+            return None;
+        }
+        self.kept.clone_from(&memory);
+        memory
+    }
+
+    /// When the next cycle starts and whether the clock is waited for, if that is news.
+    fn news(&mut self, plausible: bool) -> Option<What> {
+        let next = self.schedule.as_ref().filter(|_| plausible).and_then(Schedule::next_run);
+        let waiting_for_clock = self.schedule.is_some() && !plausible;
+        let is_news = self.told.unwrap_or_default() != (next, waiting_for_clock);
+        self.told = Some((next, waiting_for_clock));
+        is_news.then_some(What::Scheduled { next, waiting_for_clock })
+    }
+}
+
+impl Orchestrator {
+    /// Sees to the duties, if there are any.
+    pub(super) async fn attend(&mut self) {
+        let Some(mut duties) = self.duties.take() else { return };
+        (duties.alive)();
+        let plausible = self.clock.is_plausible();
+        if plausible && !duties.jobs_known {
+            duties.jobs_known = true;
+            self.know_jobs().await;
+        }
+        self.tell_stale().await;
+        let start = plausible && duties.is_time(self.clock.now(), self.cycle.is_some());
+        if let Some(memory) = duties.unkept()
+            && let Err(error) = self.history.keep(SCHEDULE_MEMORY, memory).await
+        {
+            tracing::warn!("the schedule is not kept over a restart: {error}");
+        }
+        if let Some(news) = duties.news(plausible) {
+            self.tell(news).await;
+        }
+        let look = duties.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+        let look = look && self.queue.is_empty() && self.runs.iter().all(super::run::Run::is_late);
+        if look {
+            duties.looked = Some(Instant::now());
+        }
+        self.duties = Some(duties);
+        if start {
+            self.begin(self.planned(&Selection::default())).await;
+        } else if look {
+            self.look_around().await;
+        }
+    }
+}
