@@ -209,8 +209,11 @@ impl Following {
                 if after && matches!(event.what, What::CycleFinished(_)) {
                     self.turns.cycle_is_over(&self.shown.borrow());
                 }
-                // A view that failed is no reason to stop following.
-                let _ = self.events.send(*event);
+                // The view takes this for the end of all events, but a daemon that was restarted is followed on.
+                if event.what != What::Leaving {
+                    // A view that failed is no reason to stop following.
+                    let _ = self.events.send(*event);
+                }
             }
             Followed::Missed(missed) => tracing::warn!("{missed} events came too fast to be shown"),
         }
