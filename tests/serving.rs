@@ -12,7 +12,7 @@ use jetbackup_remote::model::view::{JobPhase, QueuePhase};
 use jetbackup_remote::model::{Command, CycleRecord, Event, JobKey, Selection, Snapshot, What};
 use jetbackup_remote::orchestrator::{Duties, Timetable, WallClock};
 use jetbackup_remote::schedule::Schedule;
-use jetbackup_sim::{Job, Run, World};
+use jetbackup_sim::{Destination, Job, Run, World};
 use jiff::Timestamp;
 use night::{Clock, Night, Runner, id, seconds};
 use serde_json::json;
@@ -357,5 +357,18 @@ async fn a_schedule_waits_for_the_clock() {
     assert_eq!(night.triggers("a/1"), 0);
     set.store(true, Ordering::SeqCst);
     cycle(&mut daemon).await;
+    daemon.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_daemon_knows_the_room_at_the_destinations_that_are_configured() {
+    let destination = id("77");
+    let world = server(vec![completed(60)]).destination(Destination::new(&destination, "NAS").disk(10, 90, 100));
+    let mut night = Night::new(vec![("a", world), ("b", server(vec![completed(60)]))], &["a/1"], json!({}));
+    night.configure(|config| config.servers[0].destination_id = Some(destination.parse().unwrap()));
+    let mut daemon = night.serve().await;
+    let known = |snapshot: &Snapshot| snapshot.servers()[0].destination_free.is_some();
+    daemon.until(known).await;
+    assert_eq!(daemon.handle.snapshot.borrow().servers()[1].destination_free, None);
     daemon.leave().await;
 }

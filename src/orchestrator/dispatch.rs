@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::flag::Flag;
 use super::lane::Lane;
-use super::look::{Goal, Views, look_everywhere};
+use super::look::{Goal, Views, ask_room, look_everywhere};
 use super::queue::Queue;
 use super::run::Run;
 use super::sight::{says_running, strangers};
@@ -78,8 +78,21 @@ impl Orchestrator {
 
     /// Looks at all servers for the sake of knowing.
     pub(super) async fn look_around(&mut self) {
-        if let Some(views) = self.look(|_| true).await {
-            self.take_in(&views).await;
+        let Some(views) = self.look(|_| true).await else { return };
+        self.take_in(&views).await;
+        let answered = |name: &ServerName| matches!(views.get(name), Some(Ok(_)));
+        let configured = self.config.servers.iter().filter(|server| answered(&server.name));
+        let destinations = configured.filter_map(|server| {
+            Some((server.name.clone(), self.client(&server.name)?, server.destination_id?))
+        });
+        let asking = ask_room(destinations.collect());
+        let leave = self.leave.clone();
+        let told = tokio::select! {
+            told = asking => told,
+            () = leave.cancelled() => return,
+        };
+        for (server, free) in told {
+            self.tell(What::ServerSeen { server, destination_free: Some(free) }).await;
         }
     }
 
