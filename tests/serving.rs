@@ -363,7 +363,8 @@ async fn a_schedule_waits_for_the_clock() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_daemon_knows_the_room_at_the_destinations_that_are_configured() {
     let destination = id("77");
-    let world = server(vec![completed(60)]).destination(Destination::new(&destination, "NAS").disk(10, 90, 100));
+    let world =
+        server(vec![completed(60)]).destination(Destination::new(&destination, "NAS").disk(10, 90, 100));
     let mut night = Night::new(vec![("a", world), ("b", server(vec![completed(60)]))], &["a/1"], json!({}));
     night.configure(|config| config.servers[0].destination_id = Some(destination.parse().unwrap()));
     let mut daemon = night.serve().await;

@@ -8,6 +8,7 @@ mod farm;
 mod support;
 
 mod crashes;
+mod daemon;
 mod handed;
 mod limits;
 mod network;
