@@ -19,6 +19,7 @@ pub mod jetbackup;
 pub mod lock;
 pub mod logging;
 pub mod model;
+pub mod mqtt;
 pub mod orchestrator;
 pub mod runner;
 pub mod schedule;

@@ -84,7 +84,8 @@ mod tests {
         fn new(room: usize) -> Self {
             let (events, _) = broadcast::channel(room);
             let (shown, snapshot) = watch::channel(Snapshot::new(&[], Vec::new()));
-            let door = Door { requests: mpsc::channel(1).0, snapshot, events: events.downgrade() };
+            let door =
+                Door { requests: mpsc::channel(1).0, snapshot, events: events.downgrade(), broker: None };
             Self { events, shown, door, ending: CancellationToken::new() }
         }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::view::{JobState, QueueState, ServerState};
+use crate::model::view::{BrokerState, JobState, QueueState, ServerState};
 use crate::model::{Answer, Command, Event, Snapshot};
 
 /// The version of the protocol spoken here.
@@ -45,13 +45,21 @@ pub struct Status {
     pub servers: Vec<ServerState>,
     /// Every job, in the order of the configuration.
     pub jobs: Vec<JobState>,
+    /// The connection to the broker, where there is to be one.
+    #[serde(default)]
+    pub broker: Option<BrokerState>,
 }
 
 impl Status {
     /// The status a snapshot shows.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        Self { queue: snapshot.queue(), servers: snapshot.servers().to_vec(), jobs: snapshot.jobs() }
+        Self {
+            queue: snapshot.queue(),
+            servers: snapshot.servers().to_vec(),
+            jobs: snapshot.jobs(),
+            broker: None,
+        }
     }
 }
 

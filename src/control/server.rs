@@ -16,6 +16,7 @@ use super::line::{self, LineError};
 use super::protocol::{self, Ask, MAX_REQUEST, Reply, Runner, Status};
 use super::socket::Socket;
 use super::{ControlError, feed};
+use crate::model::view::BrokerState;
 use crate::model::{Answer, Command, Event, Snapshot};
 
 /// How many clients are listened to at once.
@@ -52,9 +53,17 @@ pub struct Door {
     /// Where what happens is to be had. Weak: the end of the events is the end of the queue, and being able to follow
     /// it must not put that off.
     pub events: broadcast::WeakSender<Event>,
+    /// Shows how the connection to the broker is, where there is to be one.
+    pub broker: Option<watch::Receiver<BrokerState>>,
 }
 
 impl Door {
+    /// All that is known now.
+    fn status(&self) -> Status {
+        let broker = self.broker.as_ref().map(|broker| broker.borrow().clone());
+        Status { broker, ..Status::of(&self.snapshot.borrow()) }
+    }
+
     /// How the queue stands, and all that happens from then on.
     pub(super) fn join(&self) -> (Snapshot, broadcast::Receiver<Event>) {
         let snapshot = self.snapshot.borrow();
@@ -199,7 +208,7 @@ impl Host {
         let hello = Reply::hello(self.runner);
         Next::Reply(Box::new(match protocol::read_request(line) {
             Ok(Ask::Hello) => hello,
-            Ok(Ask::Status) => Reply { status: Some(Status::of(&self.door.snapshot.borrow())), ..hello },
+            Ok(Ask::Status) => Reply { status: Some(self.door.status()), ..hello },
             Ok(Ask::Follow) => match Arc::clone(&self.followers).try_acquire_owned() {
                 Ok(place) => return Next::Follow(place),
                 Err(_) => {
@@ -243,7 +252,10 @@ mod tests {
         let (_, snapshot) = watch::channel(Snapshot::new(&[], Vec::new()));
         let events = broadcast::channel(1).0.downgrade();
         let followers = Arc::new(Semaphore::new(1));
-        (Host { runner: Runner::Run, door: Door { requests, snapshot, events }, followers }, asked)
+        (
+            Host { runner: Runner::Run, door: Door { requests, snapshot, events, broker: None }, followers },
+            asked,
+        )
     }
 
     /// Everything said to a client that sends `bytes` and then no more.

@@ -8,6 +8,7 @@
 
 mod damage;
 mod error;
+mod published;
 mod queue;
 mod rows;
 mod schema;
@@ -252,6 +253,30 @@ impl History {
                 connection.execute(sql, [name, &text]).map(drop)
             })
             .await
+    }
+
+    /// The topics that something retained was published on and not cleared since.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn published(&self) -> Result<Vec<String>, HistoryError> {
+        self.inner.run("read", |connection| published::all(connection)).await
+    }
+
+    /// Notes, before it is done, that something retained is published on these topics.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn record_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| published::record(connection, &topics)).await
+    }
+
+    /// Notes that these topics were cleared.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn forget_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| published::forget(connection, &topics)).await
     }
 
     /// Eight hexadecimal digits that tell this installation from others on the same broker. Made up once and kept.

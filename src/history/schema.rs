@@ -9,7 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{queue, rows};
+use super::{published, queue, rows};
 
 /// How long rows are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -63,6 +63,7 @@ const MIGRATIONS: &[&str] = &[
         stale INTEGER NOT NULL,
         PRIMARY KEY (server, job)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS published (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 ",
 ];
 
@@ -88,6 +89,7 @@ pub(super) fn is_complete(connection: &Connection) -> rusqlite::Result<()> {
         rows::ALL_META,
         queue::ALL_QUEUE,
         queue::ALL_JOBS,
+        published::ALL_PUBLISHED,
     ] {
         connection.prepare(table)?;
     }

@@ -227,6 +227,19 @@ pub struct ServerState {
     pub destination_free: Option<u64>,
 }
 
+/// The connection to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerState {
+    /// The broker, as host and port.
+    pub broker: String,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Why it is not.
+    pub error: Option<String>,
+    /// Since when it is so.
+    pub since: Timestamp,
+}
+
 impl ServerState {
     /// A server that was not asked yet.
     #[must_use]

@@ -15,6 +15,7 @@ use crate::config::{self, Config};
 use crate::control::{self, Door, Served};
 use crate::history::{History, Opened};
 use crate::lock::{self, Held, LockError};
+use crate::mqtt;
 use crate::orchestrator::{Handle, Orchestrator, SystemClock};
 use crate::state_dir::{self, StateDirError};
 
@@ -58,6 +59,7 @@ pub struct Runner {
     pub handle: Handle,
     lines: Vec<Line>,
     served: Option<Served>,
+    session: Option<mqtt::Session>,
 }
 
 impl Runner {
@@ -72,19 +74,24 @@ impl Runner {
         let history = claim.history.clone();
         let (machine, handle) =
             Orchestrator::new(Arc::clone(config), clients, history, Arc::new(SystemClock)).await;
+        let session = config.mqtt.enabled.then(|| mqtt::start(config, &claim.history, &handle));
         let door = Door {
             requests: handle.requests.clone(),
             snapshot: handle.snapshot.clone(),
             events: handle.events.downgrade(),
+            broker: session.as_ref().map(mqtt::Session::broker),
         };
         let served = control::serve(&config.orchestrator.control_socket, kind, door).await;
         // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
         let served = served.map_err(|error| tracing::warn!("{error}")).ok();
-        (Self { handle, lines, served }, machine)
+        (Self { handle, lines, served, session }, machine)
     }
 
     /// Ends what surrounds an orchestrator that has ended.
     pub async fn close(self) {
+        if let Some(session) = self.session {
+            session.close().await;
+        }
         if let Some(served) = self.served {
             served.close().await;
         }

@@ -61,7 +61,10 @@ fn door() -> (Door, Queue) {
     let (requests, asked) = mpsc::channel(4);
     let (shown, seen) = watch::channel(snapshot());
     let (events, _) = broadcast::channel(64);
-    (Door { requests, snapshot: seen, events: events.downgrade() }, Queue { asked, shown, events })
+    (
+        Door { requests, snapshot: seen, events: events.downgrade(), broker: None },
+        Queue { asked, shown, events },
+    )
 }
 
 async fn served(path: &Path, runner: Runner) -> (Served, Queue) {

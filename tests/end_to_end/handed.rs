@@ -53,7 +53,7 @@ impl Daemon {
         let (requests, asked) = mpsc::channel(4);
         let (shown, seen) = watch::channel(snapshot);
         let (events, _) = broadcast::channel(64);
-        let door = Door { requests, snapshot: seen, events: events.downgrade() };
+        let door = Door { requests, snapshot: seen, events: events.downgrade(), broker: None };
         let socket = farm.path("control/control.sock");
         let served = runtime.block_on(control::serve(&socket, control::Runner::Daemon, door)).unwrap();
         Self { runtime, socket, asked, shown, events, served: Some(served) }
@@ -304,8 +304,12 @@ fn a_daemon_whose_place_is_taken_by_another_run_is_given_up_with_what_is_known()
     daemon.end();
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let door =
-        Door { requests: mpsc::channel(1).0, snapshot: shown, events: broadcast::channel(1).0.downgrade() };
+    let door = Door {
+        requests: mpsc::channel(1).0,
+        snapshot: shown,
+        events: broadcast::channel(1).0.downgrade(),
+        broker: None,
+    };
     let _served = runtime.block_on(control::serve(&socket, control::Runner::Run, door)).unwrap();
     let ran = runner.wait().ended_with(2).says("a one-shot `run` (process").says("no longer followed");
     ran.says("1 of 2 jobs completed in time, 1 not known")

@@ -140,5 +140,6 @@ fn merge(runner: Status, seen: Status) -> Status {
         queue: QueueState { last_cycle: runner.queue.last_cycle.or(seen.queue.last_cycle), ..runner.queue },
         jobs: runner.jobs.into_iter().map(job).collect(),
         servers: runner.servers.into_iter().map(server).collect(),
+        broker: runner.broker,
     }
 }

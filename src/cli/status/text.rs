@@ -59,6 +59,19 @@ fn overview(runner: Option<(Runner, u32)>, status: &Status, look: &Look) -> Vec<
     if let Some(cycle) = &queue.last_cycle {
         lines.push(("Last cycle", last_cycle(cycle, look)));
     }
+    if let Some(broker) = &status.broker {
+        let said = match (&broker.error, broker.connected) {
+            (_, true) => format!("connected to {}", broker.broker),
+            (Some(error), false) => {
+                let since = moment_in(broker.since, &look.zone);
+                let said =
+                    format!("no connection to {} since {since}: {}", broker.broker, words::clean(error));
+                look.paint.tone(Tone::Warn, &said)
+            }
+            (None, false) => format!("connecting to {}", broker.broker),
+        };
+        lines.push(("MQTT", said));
+    }
     if let Some(outbox) = queue.outbox.as_ref().filter(|outbox| outbox.waiting > 0) {
         let waiting = format!("{} to be sent", count(outbox.waiting as usize, "message", "messages"));
         let error = outbox.last_error.as_deref().map(|error| format!(": {}", words::clean(error)));

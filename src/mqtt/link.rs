@@ -1,0 +1,263 @@
+//! One connection to the broker, from connecting to its end.
+//!
+//! A task of its own drives it: `rumqttc` does everything inside `poll`, which must not be cancelled while it works.
+//! Each connection begins with nothing: what an earlier one left unsent is not sent by the library but by the session,
+//! which knows what is true now.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, Filter, LastWill, Packet, PubAckReason, Publish, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, Outgoing, Transport};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+
+use super::tls;
+use super::trouble::Trouble;
+use crate::config::Mqtt;
+
+/// How long connecting may take, from the name to the broker's word.
+const CONNECTING: Duration = Duration::from_secs(15);
+/// How long nothing need be heard. A broker that is gone is noticed within twice this time.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long the library may be busy with one step: a broker that reads nothing can hold it up beyond its own bounds.
+const STUCK: Duration = Duration::from_secs(150);
+/// The largest message taken. The broker is told and keeps larger ones back; commands are far smaller.
+const MAX_INCOMING: u32 = 64 * 1024;
+/// How many messages may be on their way at once.
+const IN_FLIGHT: u16 = 16;
+/// How many messages may wait inside the library: nothing that is not true any more should be.
+const QUEUED: usize = 4;
+/// How many messages heard may wait for the session. What comes beyond that is passed over.
+const HEARD: usize = 256;
+
+/// A message that was heard.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    /// It was published with the retain flag, be it now or long ago.
+    pub retain: bool,
+}
+
+/// What is said with the connection.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    pub client_id: String,
+    /// What the broker says, and keeps, when this connection is lost: topic and payload.
+    pub will: (String, &'static str),
+}
+
+/// A connection.
+pub(super) struct Link {
+    client: AsyncClient,
+    heard: mpsc::Receiver<Message>,
+    /// Ends with the connection.
+    driver: JoinHandle<Trouble>,
+    underway: Arc<Mutex<Underway>>,
+    settled: watch::Receiver<u64>,
+    /// The largest packet the broker takes.
+    largest: Option<usize>,
+}
+
+/// Messages between being handed to the library and the broker's word that it has them.
+#[derive(Debug, Default)]
+struct Underway {
+    /// Handed over, oldest first.
+    queued: VecDeque<String>,
+    /// Sent, by packet id.
+    sent: HashMap<u16, String>,
+}
+
+impl Underway {
+    fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.sent.is_empty()
+    }
+}
+
+fn locked(underway: &Mutex<Underway>) -> MutexGuard<'_, Underway> {
+    underway.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The connection is gone.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+impl Link {
+    /// Connects.
+    pub async fn connect(mqtt: &Mqtt, who: &Who) -> Result<Self, Trouble> {
+        let (client, mut events) = AsyncClient::new(options(mqtt, who)?, QUEUED);
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(CONNECTING.as_secs());
+        events.options.set_network_options(network);
+        // The library bounds this too; it is the one step where being cut off does no harm.
+        let connack = match timeout(CONNECTING * 2, events.poll()).await {
+            Ok(Ok(Event::Incoming(Packet::ConnAck(connack)))) => connack,
+            Ok(Ok(other)) => return Err(Trouble::Lost(format!("the broker began with {other:?}"))),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Trouble::Silent(CONNECTING * 2)),
+        };
+        let (tell, heard) = mpsc::channel(HEARD);
+        let (settle, settled) = watch::channel(0);
+        let underway = Arc::<Mutex<Underway>>::default();
+        let driver = tokio::spawn(drive(events, tell, Arc::clone(&underway), settle));
+        Ok(Self { client, heard, driver, underway, settled, largest: largest(&connack) })
+    }
+
+    /// Publishes with QoS 1. Waits while the broker is busy with earlier messages.
+    pub async fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) -> Result<(), Gone> {
+        // Topic, payload, and the few bytes around them.
+        let size = topic.len() + payload.len() + 16;
+        if let Some(largest) = self.largest.filter(|largest| size > *largest) {
+            tracing::error!(
+                "{topic}: a message of {size} bytes is too large for the broker, which takes {largest}; raise its limit \
+                 (max_packet_size)"
+            );
+            return Ok(());
+        }
+        locked(&self.underway).queued.push_back(topic.to_owned());
+        let published = self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await;
+        // The only other reason, a topic that is none, is ruled out by the configuration's check.
+        published.map_err(|_| Gone)
+    }
+
+    /// Listens to these topics. Messages keep their retain flag, so that retained ones are known as such even when they
+    /// come live.
+    pub async fn subscribe(&self, filters: impl IntoIterator<Item = String>) -> Result<(), Gone> {
+        let filters: Vec<Filter> = filters
+            .into_iter()
+            .map(|path| Filter { preserve_retain: true, ..Filter::new(path, QoS::AtLeastOnce) })
+            .collect();
+        if filters.is_empty() {
+            return Ok(());
+        }
+        self.client.subscribe_many(filters).await.map_err(|_| Gone)
+    }
+
+    /// Waits until the broker has everything that was published.
+    pub async fn settle(&self) -> Result<(), Gone> {
+        let mut settled = self.settled.clone();
+        settled.wait_for(|_| locked(&self.underway).is_empty()).await.map(drop).map_err(|_| Gone)
+    }
+
+    /// The next message, or why there will be none.
+    pub async fn next(&mut self) -> Result<Message, Trouble> {
+        tokio::select! {
+            Some(message) = self.heard.recv() => Ok(message),
+            ended = &mut self.driver => Err(ended.unwrap_or_else(broke_off)),
+        }
+    }
+
+    /// Waits for the connection's end and answers why it ended.
+    pub async fn end(&mut self) -> Trouble {
+        (&mut self.driver).await.unwrap_or_else(broke_off)
+    }
+
+    /// Says goodbye: the last will is not executed.
+    pub async fn disconnect(mut self) {
+        if self.client.disconnect().await.is_ok() {
+            self.end().await;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+fn broke_off(error: JoinError) -> Trouble {
+    Trouble::Lost(format!("the connection broke off: {error}"))
+}
+
+fn options(mqtt: &Mqtt, who: &Who) -> Result<MqttOptions, Trouble> {
+    let mut options = MqttOptions::new(&who.client_id, &mqtt.host, mqtt.port);
+    options.set_keep_alive(KEEP_ALIVE);
+    options.set_clean_start(true);
+    options.set_session_expiry_interval(Some(0));
+    options.set_max_packet_size(Some(MAX_INCOMING));
+    options.set_connection_timeout(CONNECTING.as_secs());
+    options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
+    let (topic, payload) = &who.will;
+    options.set_last_will(LastWill::new(topic, *payload, QoS::AtLeastOnce, true, None));
+    if let Some(user) = &mqtt.username {
+        let password = mqtt.password.as_ref().map(|password| password.read()).transpose()?;
+        options.set_credentials(user, password.unwrap_or_default());
+    }
+    if let Some(tls) = &mqtt.tls {
+        options.set_transport(Transport::tls_with_config(tls::client_config(tls)?.into()));
+    }
+    Ok(options)
+}
+
+fn largest(connack: &ConnAck) -> Option<usize> {
+    let largest = connack.properties.as_ref()?.max_packet_size?;
+    usize::try_from(largest).ok()
+}
+
+/// Drives the connection until its end and answers why it ended.
+async fn drive(
+    mut events: EventLoop,
+    tell: mpsc::Sender<Message>,
+    underway: Arc<Mutex<Underway>>,
+    settle: watch::Sender<u64>,
+) -> Trouble {
+    loop {
+        // Cut off only to be thrown away: what it was doing is not gone on with.
+        let event = match timeout(STUCK, events.poll()).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return Trouble::Silent(STUCK),
+        };
+        match event {
+            Event::Outgoing(Outgoing::Publish(id)) => {
+                let mut underway = locked(&underway);
+                if let Some(topic) = underway.queued.pop_front() {
+                    underway.sent.insert(id, topic);
+                }
+            }
+            Event::Incoming(Packet::PubAck(ack)) => {
+                let topic = locked(&underway).sent.remove(&ack.pkid);
+                settle.send_modify(|settled| *settled += 1);
+                let taken = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
+                if let (false, Some(topic)) = (taken, topic) {
+                    tracing::error!("the broker does not take messages on {topic}: {:?}", ack.reason);
+                }
+            }
+            Event::Incoming(Packet::SubAck(ack)) => {
+                let refused = |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+                if let Some(code) = ack.return_codes.iter().find(refused) {
+                    tracing::error!(
+                        "the broker does not let commands be listened to: {code:?}; check what it allows this user"
+                    );
+                }
+            }
+            Event::Incoming(Packet::Publish(publish)) => {
+                // Waiting here would keep the session waiting, which may be about to publish.
+                if tell.try_send(message(publish)).is_err() {
+                    tracing::warn!("more messages came by MQTT than can be read; one was passed over");
+                }
+            }
+            Event::Outgoing(Outgoing::Disconnect) => {
+                return Trouble::Lost("this side has said goodbye".into());
+            }
+            Event::Incoming(_) | Event::Outgoing(_) => {}
+        }
+    }
+}
+
+fn message(publish: Publish) -> Message {
+    Message {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.to_vec(),
+        retain: publish.retain,
+    }
+}

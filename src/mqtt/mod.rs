@@ -1,0 +1,21 @@
+//! The broker: what Home Assistant, automations and plain MQTT clients see of the queue, and what they ask of it.
+//!
+//! `topics`, `states`, `events`, `commands` and `homeassistant` are pure: what is said on which topic, and what what
+//! is heard means. `session` is the view: it tells what changed and passes on what is asked. `link` is one connection
+//! to the broker, with `tls` below it and `trouble` for its ends; `backlog` keeps events that cannot be sent yet.
+//!
+//! This room must know nothing of servers, runs or the disk beyond what the snapshot, the events and the record of
+//! what was published tell. Nothing in it can hold up the queue.
+
+mod backlog;
+mod board;
+mod inbox;
+mod link;
+mod session;
+mod standin;
+mod tls;
+mod trouble;
+
+use standin::{commands, events, homeassistant, states, topics};
+
+pub use session::{Session, start};
