@@ -47,6 +47,12 @@ pub(super) enum Failure {
     /// A name that is not in the configuration.
     #[error("{0}")]
     Unknown(String),
+    /// What was published could not be taken back.
+    #[error(transparent)]
+    Clear(#[from] crate::mqtt::ClearError),
+    /// The configuration does not have what is asked for.
+    #[error("{0}")]
+    Unusable(String),
     /// Another runner is at work.
     #[error("{0}")]
     Busy(String),

@@ -8,6 +8,7 @@ mod daemon;
 mod exit;
 mod history;
 mod list;
+mod mqtt;
 mod output;
 mod progress;
 mod release;
@@ -67,6 +68,9 @@ enum Action {
     Validate,
     /// Keep the queue: take commands, start cycles by the schedule, until told to end.
     Daemon,
+    /// Show, or take back, what is published over MQTT.
+    #[command(subcommand)]
+    Mqtt(MqttAction),
     /// Show past runs, newest first.
     History(HistoryArgs),
     /// Print the JSON Schema of the configuration.
@@ -149,6 +153,19 @@ struct HistoryArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum MqttAction {
+    /// Print what Home Assistant is told by MQTT discovery, topic by topic.
+    Discovery(DiscoveryArgs),
+}
+
+#[derive(Debug, Args)]
+struct DiscoveryArgs {
+    /// Remove everything of this installation from the broker, and thereby its devices from Home Assistant.
+    #[arg(long)]
+    clear: bool,
+}
+
 #[derive(Debug, Args)]
 struct CompletionsArgs {
     /// The shell.
@@ -188,6 +205,7 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::Stop(args) => stop::stop(&config, verbose, &args),
         Action::Release(args) => release::release(&config, &args),
         Action::Daemon => daemon::daemon(&config, verbose),
+        Action::Mqtt(action) => mqtt::mqtt(&config, verbose, &action),
         Action::History(args) => history::history(&config, &args),
     }
 }

@@ -9,6 +9,7 @@
 
 mod backlog;
 mod board;
+mod clearing;
 mod inbox;
 mod link;
 mod session;
@@ -18,4 +19,6 @@ mod trouble;
 
 use standin::{commands, events, homeassistant, states, topics};
 
+pub use clearing::{ClearError, clear};
+pub use homeassistant::discovery;
 pub use session::{Session, start};
