@@ -18,6 +18,7 @@ pub mod jetbackup;
 pub mod lock;
 pub mod logging;
 pub mod model;
+pub mod mqtt;
 pub mod orchestrator;
 pub mod ssh;
 pub mod state_dir;
