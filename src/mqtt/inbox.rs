@@ -40,7 +40,10 @@ impl Inbox {
     ) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (answers, answered) = mpsc::channel(ANSWERS);
         let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
-        (Self { config, topics, requests, allowance: Allowance::default(), room, answers }, answered)
+        (
+            Self { config, topics, requests, allowance: Allowance::new(Instant::now()), room, answers },
+            answered,
+        )
     }
 
     /// Takes a message. Never waits.

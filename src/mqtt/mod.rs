@@ -1,8 +1,9 @@
 //! The broker: what Home Assistant, automations and plain MQTT clients see of the queue, and what they ask of it.
 //!
-//! `topics`, `states`, `events`, `commands` and `homeassistant` are pure: what is said on which topic, and what what
-//! is heard means. `session` is the view: it tells what changed and passes on what is asked. `link` is one connection
-//! to the broker, with `tls` below it and `trouble` for its ends; `backlog` keeps events that cannot be sent yet.
+//! `topics`, `states`, `events`, `commands` and `homeassistant` are pure: what is said on which topic, and what that
+//! which is heard means. `session` is the view: it tells what changed and passes on what is asked. `link` is one
+//! connection to the broker, with `tls` below it and `trouble` for its ends; `backlog` keeps events that cannot be sent
+//! yet, `board` knows what the broker has been told, `inbox` answers commands, `clearing` takes everything back.
 //!
 //! This room must know nothing of servers, runs or the disk beyond what the snapshot, the events and the record of
 //! what was published tell. Nothing in it can hold up the queue.
@@ -10,14 +11,18 @@
 mod backlog;
 mod board;
 mod clearing;
+mod commands;
+mod events;
+mod homeassistant;
 mod inbox;
 mod link;
 mod session;
-mod standin;
+mod states;
+#[cfg(test)]
+mod testing;
 mod tls;
+mod topics;
 mod trouble;
-
-use standin::{commands, events, homeassistant, states, topics};
 
 pub use clearing::{ClearError, clear};
 pub use homeassistant::discovery;

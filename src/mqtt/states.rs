@@ -1,0 +1,113 @@
+//! What is to be known now: one retained message for the queue, each server and each job.
+//!
+//! Home Assistant's templates fail on a key that is missing (and say so at every message), so that every key is in
+//! every message, `null` where nothing is known.
+
+use serde_json::{Value, json};
+
+use super::topics::Topics;
+use crate::model::Snapshot;
+use crate::model::view::{CurrentRun, JobState, ServerState};
+
+/// Every state as topic and payload: the queue, then servers and jobs in the order of the configuration.
+pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u8>)> {
+    let queue = (topics.state(), json!(snapshot.queue()));
+    let servers = snapshot.servers().iter().map(|state| (topics.server_state(&state.server), server(state)));
+    let jobs = snapshot.jobs();
+    let jobs = jobs.iter().map(|state| (topics.job_state(&state.key), job(state)));
+    let all = std::iter::once(queue).chain(servers).chain(jobs);
+    all.map(|(topic, state)| (topic, state.to_string().into_bytes())).collect()
+}
+
+fn server(state: &ServerState) -> Value {
+    json!({
+        "reachable": state.reachable,
+        "jetbackup": state.jetbackup,
+        "version": state.version,
+        "error": state.error,
+        "since": state.since,
+        "checked_at": state.checked_at,
+        "destination_free": state.destination_free,
+    })
+}
+
+fn job(state: &JobState) -> Value {
+    json!({
+        "phase": state.phase,
+        "running": state.running,
+        "queue_position": state.queue_position,
+        "problem": state.problem,
+        "stale": state.stale,
+        "overrun": state.overrun,
+        "limit": state.limit,
+        "current": state.current.as_ref().map(current),
+        "last": state.last,
+        "last_success": state.last_success,
+        "usual_duration": state.usual_duration,
+    })
+}
+
+fn current(run: &CurrentRun) -> Value {
+    json!({
+        "started": run.started,
+        "progress": run.progress,
+        "items": run.items,
+        "items_completed": run.items_completed,
+        "eta": run.eta,
+        "elapsed": run.elapsed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::testing::{busy, fresh, golden, key};
+
+    fn said(snapshot: &Snapshot) -> Value {
+        let said = states(&Topics::new("jetbackup-remote"), snapshot);
+        said.into_iter()
+            .map(|(topic, text)| (topic, serde_json::from_slice::<Value>(&text).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn states_before_anything_happened() {
+        golden("states-fresh.json", &said(&fresh()));
+    }
+
+    #[test]
+    fn states_in_the_middle_of_a_night() {
+        golden("states-busy.json", &said(&busy()));
+    }
+
+    /// The design's topic table, key by key.
+    #[test]
+    fn every_key_of_the_table_and_no_other_is_always_there() {
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        for snapshot in [fresh(), busy()] {
+            let said = said(&snapshot);
+            let job = &said[format!("jetbackup-remote/jobs/{}/state", key("web1", 1))];
+            assert_eq!(
+                keys(&said["jetbackup-remote/state"]),
+                "phase reason current queue writers cycle last_cycle next_run problem outbox checked_at"
+            );
+            assert_eq!(
+                keys(&said["jetbackup-remote/servers/web1/state"]),
+                "reachable jetbackup version error since checked_at destination_free"
+            );
+            assert_eq!(
+                keys(job),
+                "phase running queue_position problem stale overrun limit current last last_success usual_duration"
+            );
+        }
+        let said = said(&busy());
+        let job = &said[format!("jetbackup-remote/jobs/{}/state", key("web1", 1))];
+        assert_eq!(keys(&job["current"]), "started progress items items_completed eta elapsed");
+        assert_eq!(keys(&job["last"]), "result reason started ended duration overrun error");
+        let queue = &said["jetbackup-remote/state"];
+        assert_eq!(keys(&queue["current"]), "server job_id label phase progress eta");
+        assert_eq!(keys(&queue["queue"][0]), "server job_id label position reason");
+        assert_eq!(keys(&queue["cycle"]), "started done total");
+        assert_eq!(keys(&queue["last_cycle"]), "started ended duration result completed problems");
+    }
+}
