@@ -59,7 +59,9 @@ pub struct SystemClock;
 
 impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // In milliseconds, as the history keeps it: what is told now is what is told after a restart.
+        let now = Timestamp::now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     fn is_plausible(&self) -> bool {
