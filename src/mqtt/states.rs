@@ -7,16 +7,27 @@ use serde_json::{Value, json};
 
 use super::topics::Topics;
 use crate::model::Snapshot;
-use crate::model::view::{CurrentRun, JobState, ServerState};
+use crate::model::view::{CurrentRun, JobState, QueueState, ServerState};
 
 /// Every state as topic and payload: the queue, then servers and jobs in the order of the configuration.
 pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u8>)> {
-    let queue = (topics.state(), json!(snapshot.queue()));
+    let queue = (topics.state(), queue(snapshot.queue()));
     let servers = snapshot.servers().iter().map(|state| (topics.server_state(&state.server), server(state)));
     let jobs = snapshot.jobs();
     let jobs = jobs.iter().map(|state| (topics.job_state(&state.key), job(state)));
     let all = std::iter::once(queue).chain(servers).chain(jobs);
     all.map(|(topic, state)| (topic, state.to_string().into_bytes())).collect()
+}
+
+/// The longest reason, in characters. With hundreds of jobs in the queue it is told hundreds of times.
+const REASON: usize = 250;
+
+fn queue(mut state: QueueState) -> Value {
+    let waiting = state.queue.iter_mut().map(|job| &mut job.reason);
+    for reason in waiting.chain([&mut state.reason]).flatten() {
+        *reason = reason.chars().take(REASON).collect();
+    }
+    json!(state)
 }
 
 fn server(state: &ServerState) -> Value {
@@ -61,6 +72,7 @@ fn current(run: &CurrentRun) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Event, What};
     use crate::mqtt::testing::{busy, fresh, golden, key};
 
     fn said(snapshot: &Snapshot) -> Value {
@@ -78,6 +90,17 @@ mod tests {
     #[test]
     fn states_in_the_middle_of_a_night() {
         golden("states-busy.json", &said(&busy()));
+    }
+
+    #[test]
+    fn reasons_are_cut() {
+        let mut snapshot = busy();
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        snapshot.apply(&Event { at, what: What::Waiting { reason: Some("ñ".repeat(300)) } });
+        let state = &said(&snapshot)["jetbackup-remote/state"];
+        for reason in [&state["reason"], &state["queue"][0]["reason"]] {
+            assert_eq!(reason.as_str().unwrap().chars().count(), 250);
+        }
     }
 
     /// The design's topic table, key by key.

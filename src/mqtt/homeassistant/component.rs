@@ -139,11 +139,12 @@ impl Component {
 }
 
 /// A template that answers a value of the state: `phase`, or `current.progress` where `current` may be null.
-/// Null becomes `None`, which Home Assistant takes for unknown.
+/// Null becomes `None`, which Home Assistant takes for unknown. The inner key stands in brackets: after a dot, `items`
+/// would be the method that every object has in a template.
 pub(super) fn value(path: &str) -> String {
     match path.split_once('.') {
-        Some((parent, _)) => {
-            format!("{{{{ value_json.{path} if value_json.{parent} else None }}}}")
+        Some((parent, key)) => {
+            format!("{{{{ value_json.{parent}['{key}'] if value_json.{parent} else None }}}}")
         }
         None => format!("{{{{ value_json.{path} }}}}"),
     }

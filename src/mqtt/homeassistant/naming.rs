@@ -18,7 +18,7 @@ pub(crate) struct Naming {
 impl Naming {
     /// The names of what `config` holds, for this installation.
     pub(crate) fn new(config: &Config, instance: &str) -> Self {
-        let base = slug(&config.mqtt.base_topic);
+        let base = short(&config.mqtt.base_topic);
         let servers = server_slugs(config);
         let jobs = job_stems(config, &base, &servers);
         Self { instance: instance.to_owned(), base, servers, jobs }
@@ -86,7 +86,7 @@ fn job_stems(config: &Config, base: &str, servers: &HashMap<ServerName, String>)
     let plain: Vec<String> = config
         .jobs
         .iter()
-        .map(|job| format!("{}_{}", server_stem(&job.key.server), slug(&job.label)))
+        .map(|job| format!("{}_{}", server_stem(&job.key.server), short(&job.label)))
         .collect();
     let mut uses: HashMap<String, u32> = HashMap::new();
     for stem in plain.iter().cloned().chain(config.servers.iter().map(|server| server_stem(&server.name))) {
@@ -120,6 +120,14 @@ fn numbered(plain: String, free: impl Fn(&str) -> bool) -> String {
 /// The slug of a server; one that is not configured has nobody to be told from.
 fn server_slug(slugs: &HashMap<ServerName, String>, server: &ServerName) -> String {
     slugs.get(server).cloned().unwrap_or_else(|| slug(server.as_str()))
+}
+
+/// The slug of a text of any length: an entity id has 255 characters at most, and is made of up to three of these.
+fn short(text: &str) -> String {
+    // A slug is ASCII.
+    let mut slug = slug(text);
+    slug.truncate(64);
+    slug.trim_end_matches('_').to_owned()
 }
 
 /// `text` in lower case ASCII letters and digits, whatever else is in it as one `_`; `x` if nothing is left.

@@ -123,6 +123,7 @@ fn names_stay_apart_whatever_things_are_called() {
             assert!(entities.insert(entity.to_owned()), "{entity}");
             let (domain, object) = entity.split_once('.').unwrap();
             assert_eq!(domain, platform);
+            assert!(entity.len() <= 255, "{entity}");
             assert!(object.ends_with(key.as_str()) && super::naming::slug(object) == object, "{entity}");
         }
     }
@@ -164,13 +165,13 @@ fn a_new_label_changes_names_and_no_identity() {
     }
 }
 
-/// The paths that `template` reads: `value_json.a.b` gives `a.b`.
+/// The paths that `template` reads: `value_json.a['b']` gives `a.b`.
 fn paths(template: &str) -> Vec<String> {
     let path = |rest: &str| {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.')));
         rest[..end.unwrap_or(rest.len())].to_owned()
     };
-    template.split("value_json.").skip(1).map(path).collect()
+    template.replace("['", ".").split("value_json.").skip(1).map(path).collect()
 }
 
 fn has(state: &Value, path: &str) -> bool {
@@ -206,6 +207,10 @@ fn every_value_that_a_template_reads_is_in_the_state() {
                     assert!(rest.is_empty() || template.as_str().unwrap().contains(&guard), "{topic} {key}");
                     let full = if own.contains("/jobs/") { &busy[&running] } else { &busy[own] };
                     assert!(has(full, &path), "{topic} {key} reads {path}");
+                    // Templates know the methods of Python's objects, and would answer with one of them.
+                    for method in ["items", "keys", "values", "get", "pop", "copy", "clear", "update"] {
+                        assert!(!template.as_str().unwrap().contains(&format!(".{method}")), "{topic} {key}");
+                    }
                     read += 1;
                 }
             }
