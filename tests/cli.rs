@@ -9,8 +9,20 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 10] =
-    ["run", "status", "test", "list", "stop", "release", "validate", "history", "schema", "completions"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "status",
+    "test",
+    "list",
+    "stop",
+    "release",
+    "validate",
+    "daemon",
+    "mqtt",
+    "history",
+    "schema",
+    "completions",
+];
 
 /// The program, in the folder of its sources and with a terminal's width that is always the same.
 fn program(arguments: &[&str]) -> Command {
@@ -62,6 +74,7 @@ fn the_help_is_as_documented() {
         golden(&format!("cli/{command}.txt"), &call(&[command, "--help"], 0).0);
         assert!(stdout.contains(&format!("\n  {command} ")), "{command} is in the program's own help");
     }
+    golden("cli/mqtt-discovery.txt", &call(&["mqtt", "discovery", "--help"], 0).0);
     let version = format!("jetbackup-remote {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(call(&["--version"], 0).0, version);
 }
@@ -183,6 +196,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
         "cargo build --release",
         "jetbackup-remote test",
         "jetbackup-remote list",
+        "jetbackup-remote daemon",
     ];
     let dir = tempfile::tempdir().unwrap();
     let server = dir.path().join("server");

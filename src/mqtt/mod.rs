@@ -16,6 +16,8 @@ mod events;
 mod homeassistant;
 mod inbox;
 mod link;
+#[cfg(test)]
+mod manual_tests;
 mod session;
 mod states;
 #[cfg(test)]
