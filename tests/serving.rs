@@ -12,7 +12,7 @@ use jetbackup_remote::model::view::{JobPhase, QueuePhase};
 use jetbackup_remote::model::{Command, CycleRecord, Event, JobKey, Selection, Snapshot, What};
 use jetbackup_remote::orchestrator::{Duties, Timetable, WallClock};
 use jetbackup_remote::schedule::Schedule;
-use jetbackup_sim::{Destination, Job, Run, World};
+use jetbackup_sim::{Destination, Fault, Job, Run, Spoil, World};
 use jiff::Timestamp;
 use night::{Clock, Night, Runner, id, seconds};
 use serde_json::json;
@@ -264,6 +264,14 @@ async fn the_wheel_shows_that_it_turns_when_idle_and_while_a_server_is_silent() 
     tokio::time::sleep(seconds(3600)).await;
     let idle = turns.swap(0, Ordering::SeqCst);
     assert!((180..400).contains(&idle), "{idle} turns in an idle hour");
+
+    night.world("a").add_fault(Fault::new(Spoil::Hang(29)));
+    assert!(daemon.ask(all()).await.accepted);
+    tokio::time::sleep(seconds(1)).await;
+    turns.store(0, Ordering::SeqCst);
+    tokio::time::sleep(seconds(25)).await;
+    assert_eq!(night.triggers("a/1"), 0, "it still looks");
+    assert!(turns.load(Ordering::SeqCst) > 0, "a slow server does not hold up the wheel");
     daemon.leave().await;
 }
 

@@ -64,11 +64,13 @@ impl Orchestrator {
         let look = look_everywhere(self.stations.iter().map(goal).collect());
         tokio::pin!(look);
         loop {
+            let nap = self.nap();
             tokio::select! {
                 biased;
                 () = leave.cancelled() => return None,
                 Some(request) = self.inbox.recv() => self.answer(request).await,
                 views = &mut look => return Some(views),
+                () = tokio::time::sleep(nap) => self.show_life(),
             }
             if !wanted(&self.queue) {
                 return None;

@@ -116,6 +116,18 @@ impl Duties {
 }
 
 impl Orchestrator {
+    /// How long the wheel may go without a sign that it turns.
+    pub(super) fn nap(&self) -> Duration {
+        self.duties.as_ref().map_or(LONGEST_NAP, |duties| duties.nap)
+    }
+
+    /// Gives a sign that the wheel turns, where that is a duty.
+    pub(super) fn show_life(&mut self) {
+        if let Some(duties) = &mut self.duties {
+            (duties.alive)();
+        }
+    }
+
     /// Sees to the duties, if there are any.
     pub(super) async fn attend(&mut self) {
         let Some(mut duties) = self.duties.take() else { return };
