@@ -213,22 +213,17 @@ impl View {
 
     async fn speak(&self, link: &mut Link) -> Result<(), Stop> {
         let instance = self.history.instance_id().await.map_err(Trouble::from)?;
-        let discovery = if self.config.mqtt.discovery {
-            homeassistant::discovery(&self.config, &instance)
-        } else {
-            Vec::new()
-        };
         let birth =
             self.config.mqtt.discovery.then(|| format!("{}/status", self.config.mqtt.discovery_prefix));
         let filters = self.topics.subscriptions(&self.config).into_iter().chain(birth.clone());
         link.subscribe(filters).await?;
-        self.clear_unwanted(link, &discovery).await?;
+        self.clear_unwanted(link, &instance).await?;
 
         let (mut inbox, mut answers) =
             Inbox::new(Arc::clone(&self.config), self.topics.clone(), self.requests.clone());
         let mut snapshot = self.snapshot.clone();
         let mut board = Board::default();
-        board.tell(link, discovery.iter().cloned()).await?;
+        board.tell(link, self.discovery(&instance)).await?;
         let mut say_again: Option<Instant> = None;
         let mut queue_is_kept = true;
         loop {
@@ -252,10 +247,15 @@ impl View {
                 () = sleep_until(say_again.unwrap_or_else(Instant::now)), if say_again.is_some() => {
                     say_again = None;
                     board.forget();
-                    board.tell(link, discovery.iter().cloned()).await?;
+                    board.tell(link, self.discovery(&instance)).await?;
                 }
             }
         }
+    }
+
+    /// What Home Assistant is told. Not kept: for hundreds of jobs it is megabytes, and it is rarely needed.
+    fn discovery(&self, instance: &str) -> Vec<(String, Vec<u8>)> {
+        if self.config.mqtt.discovery { homeassistant::discovery(&self.config, instance) } else { Vec::new() }
     }
 
     async fn send_events(&self, link: &Link) -> Result<(), Gone> {
@@ -280,9 +280,9 @@ impl View {
     }
 
     /// Clears what was published before and is not wanted any more, and nothing else; notes what will be published.
-    async fn clear_unwanted(&self, link: &Link, discovery: &[(String, Vec<u8>)]) -> Result<(), Gone> {
+    async fn clear_unwanted(&self, link: &Link, instance: &str) -> Result<(), Gone> {
         let now = states::states(&self.topics, &self.snapshot.borrow());
-        let topics = discovery.iter().chain(&now).map(|(topic, _)| topic.clone());
+        let topics = self.discovery(instance).into_iter().chain(now).map(|(topic, _)| topic);
         let wanted: BTreeSet<String> = topics.chain([self.topics.availability()]).collect();
         let published = match self.history.published().await {
             Ok(published) => published,
