@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
-use super::output::{print, print_warning};
+use super::output::{print, print_error, print_warning};
 use super::words::count;
 use super::{DiscoveryArgs, MqttAction};
 use crate::config::Config;
@@ -67,11 +67,20 @@ async fn clear(config: &Config) -> Result<Exit, Failure> {
         )));
     }
     let claim = Claim::take(&config.orchestrator).await?;
-    let cleared = mqtt::clear(config, &claim.history).await?;
-    if cleared.is_empty() {
+    let mqtt::Cleared { topics, refused } = mqtt::clear(config, &claim.history).await?;
+    if topics.is_empty() && refused.is_empty() {
         print("nothing is on record as published")?;
-    } else {
-        print(&format!("cleared {}:\n{}", count(cleared.len(), "topic", "topics"), cleared.join("\n")))?;
     }
-    Ok(Exit::Done)
+    if !topics.is_empty() {
+        print(&format!("cleared {}:\n{}", count(topics.len(), "topic", "topics"), topics.join("\n")))?;
+    }
+    if refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    print_error(&format!(
+        "the broker does not let this user clear {}: check what it allows\n{}",
+        count(refused.len(), "topic", "topics"),
+        refused.join("\n")
+    ));
+    Ok(Exit::CouldNotStart)
 }

@@ -29,14 +29,23 @@ pub enum ClearError {
     },
 }
 
-/// Clears every retained message that is on record as ours, and nothing else. Answers the topics.
+/// What became of clearing.
+#[derive(Debug, Default)]
+pub struct Cleared {
+    /// Topics that hold nothing of ours any more.
+    pub topics: Vec<String>,
+    /// Topics that the broker does not let us clear.
+    pub refused: Vec<String>,
+}
+
+/// Clears every retained message that is on record as ours, and nothing else.
 ///
 /// # Errors
 /// If the record cannot be used or the broker not be reached. What was not confirmed stays on record.
-pub async fn clear(config: &Config, history: &History) -> Result<Vec<String>, ClearError> {
+pub async fn clear(config: &Config, history: &History) -> Result<Cleared, ClearError> {
     let topics = history.published().await?;
     if topics.is_empty() {
-        return Ok(topics);
+        return Ok(Cleared::default());
     }
     let mqtt = &config.mqtt;
     let failed =
@@ -61,7 +70,9 @@ pub async fn clear(config: &Config, history: &History) -> Result<Vec<String>, Cl
         Ok(Err(_)) => return Err(failed(link.end().await.to_string())),
         Err(_) => return Err(failed(Trouble::Silent(CLEARING).to_string())),
     }
+    let refused = link.refused();
     link.disconnect().await;
+    let (refused, topics): (Vec<_>, Vec<_>) = topics.into_iter().partition(|topic| refused.contains(topic));
     history.forget_published(topics.clone()).await?;
-    Ok(topics)
+    Ok(Cleared { topics, refused })
 }

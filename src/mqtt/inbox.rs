@@ -29,6 +29,8 @@ pub(super) struct Inbox {
     allowance: Allowance,
     room: Arc<Semaphore>,
     answers: mpsc::Sender<Vec<u8>>,
+    /// More comes than is taken, and that is in the log.
+    flooded: bool,
 }
 
 impl Inbox {
@@ -41,7 +43,15 @@ impl Inbox {
         let (answers, answered) = mpsc::channel(ANSWERS);
         let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
         (
-            Self { config, topics, requests, allowance: Allowance::new(Instant::now()), room, answers },
+            Self {
+                config,
+                topics,
+                requests,
+                allowance: Allowance::new(Instant::now()),
+                room,
+                answers,
+                flooded: false,
+            },
             answered,
         )
     }
@@ -53,13 +63,25 @@ impl Inbox {
         let incoming = Incoming { topic: &message.topic, payload: &message.payload, retain: message.retain };
         let within_limits = self.allowance.take(Instant::now());
         match commands::read(&self.topics, &self.config, &incoming) {
-            _ if !within_limits => self.refuse(&name, "too many commands at a time; 5 a second are taken"),
-            Err(reason) => self.refuse(&name, &reason),
+            _ if !within_limits => {
+                let reason = "too many commands at a time; 5 a second are taken";
+                // Once: the log is not to be flooded as well.
+                if !std::mem::replace(&mut self.flooded, true) {
+                    tracing::warn!("refused by MQTT: {name}: {reason}");
+                }
+                self.refuse(&name, reason);
+            }
+            Err(reason) => {
+                self.flooded = false;
+                tracing::warn!("refused by MQTT: {name}: {reason}");
+                self.refuse(&name, &reason);
+            }
             Ok(command) => match Arc::clone(&self.room).try_acquire_owned() {
                 Err(_) => {
                     self.refuse(&name, "too many commands wait for their answer; try again in a moment")
                 }
                 Ok(permit) => {
+                    self.flooded = false;
                     tracing::info!("command by MQTT: {name}: {command:?}");
                     let (requests, answers) = (self.requests.clone(), self.answers.clone());
                     tokio::spawn(async move {
@@ -74,7 +96,6 @@ impl Inbox {
     }
 
     fn refuse(&self, name: &str, reason: &str) {
-        tracing::warn!("refused by MQTT: {name}: {reason}");
         let answer = Answer::refused(reason);
         if self.answers.try_send(commands::result(name, &answer, Timestamp::now())).is_err() {
             tracing::debug!("too many refusals to publish them all");

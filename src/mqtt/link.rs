@@ -4,7 +4,7 @@
 //! Each connection begins with nothing: what an earlier one left unsent is not sent by the library but by the session,
 //! which knows what is true now.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, Transport};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle};
-use tokio::time::timeout;
+use tokio::task::JoinError;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::tls;
 use super::trouble::Trouble;
@@ -26,8 +27,10 @@ use crate::config::Mqtt;
 const CONNECTING: Duration = Duration::from_secs(15);
 /// How long nothing need be heard. A broker that is gone is noticed within twice this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// How long the library may be busy with one step: a broker that reads nothing can hold it up beyond its own bounds.
-const STUCK: Duration = Duration::from_secs(150);
+/// How long the broker may take to confirm a message, or to read one.
+const CONFIRMING: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(5);
 /// The largest message taken. The broker is told and keeps larger ones back; commands are far smaller.
 const MAX_INCOMING: u32 = 64 * 1024;
 /// How many messages may be on their way at once.
@@ -59,9 +62,10 @@ pub(super) struct Link {
     client: AsyncClient,
     heard: mpsc::Receiver<Message>,
     /// Ends with the connection.
-    driver: JoinHandle<Trouble>,
+    driver: AbortOnDropHandle<Trouble>,
     underway: Arc<Mutex<Underway>>,
-    settled: watch::Receiver<u64>,
+    /// Changes with every confirmation.
+    confirmed: watch::Receiver<u64>,
     /// The largest packet the broker takes.
     largest: Option<usize>,
 }
@@ -73,11 +77,42 @@ struct Underway {
     queued: VecDeque<String>,
     /// Sent, by packet id.
     sent: HashMap<u16, String>,
+    /// Since when the broker owes a word.
+    since: Option<Instant>,
+    /// Topics on which the broker does not take messages.
+    refused: BTreeSet<String>,
 }
 
 impl Underway {
     fn is_empty(&self) -> bool {
         self.queued.is_empty() && self.sent.is_empty()
+    }
+
+    fn queue(&mut self, topic: &str) {
+        self.since.get_or_insert_with(Instant::now);
+        self.queued.push_back(topic.to_owned());
+    }
+
+    fn sent(&mut self, id: u16) {
+        if let Some(topic) = self.queued.pop_front() {
+            self.sent.insert(id, topic);
+        }
+    }
+
+    fn confirmed(&mut self, id: u16, reason: PubAckReason) {
+        let topic = self.sent.remove(&id);
+        self.since = (!self.is_empty()).then(Instant::now);
+        if let (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) | (_, None) = (reason, &topic)
+        {
+            return;
+        }
+        if let Some(topic) = topic
+            && self.refused.insert(topic.clone())
+        {
+            tracing::error!(
+                "the broker does not take messages on {topic}: {reason:?}; check what it allows this user"
+            );
+        }
     }
 }
 
@@ -105,10 +140,11 @@ impl Link {
             Err(_) => return Err(Trouble::Silent(CONNECTING * 2)),
         };
         let (tell, heard) = mpsc::channel(HEARD);
-        let (settle, settled) = watch::channel(0);
+        let (confirm, confirmed) = watch::channel(0);
         let underway = Arc::<Mutex<Underway>>::default();
-        let driver = tokio::spawn(drive(events, tell, Arc::clone(&underway), settle));
-        Ok(Self { client, heard, driver, underway, settled, largest: largest(&connack) })
+        let driver = tokio::spawn(drive(events, tell, Arc::clone(&underway), confirm));
+        let driver = AbortOnDropHandle::new(driver);
+        Ok(Self { client, heard, driver, underway, confirmed, largest: largest(&connack) })
     }
 
     /// Publishes with QoS 1. Waits while the broker is busy with earlier messages.
@@ -122,7 +158,7 @@ impl Link {
             );
             return Ok(());
         }
-        locked(&self.underway).queued.push_back(topic.to_owned());
+        locked(&self.underway).queue(topic);
         let published = self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await;
         // The only other reason, a topic that is none, is ruled out by the configuration's check.
         published.map_err(|_| Gone)
@@ -141,10 +177,15 @@ impl Link {
         self.client.subscribe_many(filters).await.map_err(|_| Gone)
     }
 
-    /// Waits until the broker has everything that was published.
+    /// Waits until the broker has answered for everything that was published.
     pub async fn settle(&self) -> Result<(), Gone> {
-        let mut settled = self.settled.clone();
-        settled.wait_for(|_| locked(&self.underway).is_empty()).await.map(drop).map_err(|_| Gone)
+        let mut confirmed = self.confirmed.clone();
+        confirmed.wait_for(|_| locked(&self.underway).is_empty()).await.map(drop).map_err(|_| Gone)
+    }
+
+    /// Topics on which the broker does not take messages, as far as it was tried.
+    pub fn refused(&self) -> BTreeSet<String> {
+        locked(&self.underway).refused.clone()
     }
 
     /// The next message, or why there will be none.
@@ -165,12 +206,6 @@ impl Link {
         if self.client.disconnect().await.is_ok() {
             self.end().await;
         }
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
     }
 }
 
@@ -208,29 +243,18 @@ async fn drive(
     mut events: EventLoop,
     tell: mpsc::Sender<Message>,
     underway: Arc<Mutex<Underway>>,
-    settle: watch::Sender<u64>,
+    confirm: watch::Sender<u64>,
 ) -> Trouble {
     loop {
-        // Cut off only to be thrown away: what it was doing is not gone on with.
-        let event = match timeout(STUCK, events.poll()).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(error)) => return error.into(),
-            Err(_) => return Trouble::Silent(STUCK),
+        let event = match step(&mut events, &underway).await {
+            Ok(event) => event,
+            Err(trouble) => return trouble,
         };
         match event {
-            Event::Outgoing(Outgoing::Publish(id)) => {
-                let mut underway = locked(&underway);
-                if let Some(topic) = underway.queued.pop_front() {
-                    underway.sent.insert(id, topic);
-                }
-            }
+            Event::Outgoing(Outgoing::Publish(id)) => locked(&underway).sent(id),
             Event::Incoming(Packet::PubAck(ack)) => {
-                let topic = locked(&underway).sent.remove(&ack.pkid);
-                settle.send_modify(|settled| *settled += 1);
-                let taken = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
-                if let (false, Some(topic)) = (taken, topic) {
-                    tracing::error!("the broker does not take messages on {topic}: {:?}", ack.reason);
-                }
+                locked(&underway).confirmed(ack.pkid, ack.reason);
+                confirm.send_modify(|confirmed| *confirmed += 1);
             }
             Event::Incoming(Packet::SubAck(ack)) => {
                 let refused = |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
@@ -250,6 +274,21 @@ async fn drive(
                 return Trouble::Lost("this side has said goodbye".into());
             }
             Event::Incoming(_) | Event::Outgoing(_) => {}
+        }
+    }
+}
+
+/// The library's next step, for as long as the broker keeps up with us.
+async fn step(events: &mut EventLoop, underway: &Mutex<Underway>) -> Result<Event, Trouble> {
+    let mut step = std::pin::pin!(events.poll());
+    loop {
+        // Looking at the clock does not cut the step off. Giving it up does, together with the whole connection.
+        match timeout(LOOK, &mut step).await {
+            Ok(event) => return event.map_err(Into::into),
+            Err(_) if locked(underway).since.is_some_and(|since| since.elapsed() >= CONFIRMING) => {
+                return Err(Trouble::Silent(CONFIRMING));
+            }
+            Err(_) => {}
         }
     }
 }

@@ -11,23 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::backlog::Backlog;
 use super::board::Board;
+use super::homeassistant;
 use super::inbox::Inbox;
 use super::link::{Gone, Link, Message, Who};
+use super::states::states;
 use super::topics::Topics;
 use super::trouble::Trouble;
-use super::{events, homeassistant, states};
+use super::watcher;
 use crate::config::Config;
 use crate::history::History;
+use crate::model::Snapshot;
 use crate::model::view::BrokerState;
-use crate::model::{Event, Snapshot, What};
 use crate::orchestrator::{Handle, Request};
 
 /// The pauses before another try to connect: from, to.
@@ -36,6 +37,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 const GOOD: Duration = Duration::from_secs(60);
 /// How long to wait at most, at random, after Home Assistant said that it is there: others answer it too.
 const AFTER_BIRTH: Duration = Duration::from_secs(3);
+/// How long events wait after discovery: Home Assistant loses what comes while it makes a new entity (measured: 0.1 s,
+/// just after its own start 0.5 s).
+const AFTER_DISCOVERY: Duration = Duration::from_secs(1);
+/// How long changes are gathered before they are said.
+const GATHERING: Duration = Duration::from_millis(100);
 /// How long saying goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the last events may take to arrive before goodbye is said.
@@ -46,13 +52,13 @@ const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 const ONLINE: &str = "online";
 const OFFLINE: &str = "offline";
 
-/// A session with the broker that lasts over its connections.
+/// A session with the broker that lasts over its connections. Dropped, it ends without a goodbye.
 #[derive(Debug)]
 pub struct Session {
     state: watch::Receiver<BrokerState>,
     closing: CancellationToken,
-    collecting: JoinHandle<()>,
-    keeping: JoinHandle<()>,
+    watching: AbortOnDropHandle<()>,
+    keeping: AbortOnDropHandle<()>,
 }
 
 /// Starts a session. Nothing is waited for, and no broker can hold anything up.
@@ -74,9 +80,9 @@ pub fn start(config: &Arc<Config>, history: &History, handle: &Handle) -> Sessio
         closing: closing.clone(),
         state: Arc::new(tell_state),
     };
-    let collecting = tokio::spawn(collect(handle.events.subscribe(), handle.snapshot.clone(), backlog));
-    let keeping = tokio::spawn(view.keep());
-    Session { state, closing, collecting, keeping }
+    let watching = AbortOnDropHandle::new(tokio::spawn(watcher::watch(handle, backlog)));
+    let keeping = AbortOnDropHandle::new(tokio::spawn(view.keep()));
+    Session { state, closing, watching, keeping }
 }
 
 impl Session {
@@ -89,32 +95,12 @@ impl Session {
     /// Says what is left to be said and goodbye; for 6 seconds at most.
     pub async fn close(self) {
         // The orchestrator has left, and its last event is on its way.
-        let _ = timeout(LAST_EVENTS, self.collecting).await;
+        let _ = timeout(LAST_EVENTS, self.watching).await;
         self.closing.cancel();
         if timeout(FAREWELL, self.keeping).await.is_err() {
             tracing::warn!(
                 "the broker did not take the last messages in time; its last will for us is `offline`"
             );
-        }
-    }
-}
-
-/// Puts what happens into words as it happens, connected or not.
-async fn collect(
-    mut events: broadcast::Receiver<Event>,
-    snapshot: watch::Receiver<Snapshot>,
-    backlog: Backlog,
-) {
-    loop {
-        match events.recv().await {
-            Ok(Event { what: What::Leaving, .. }) | Err(RecvError::Closed) => return,
-            Ok(event) => {
-                let payload = events::event(&event, &snapshot.borrow());
-                if let Some(payload) = payload {
-                    backlog.push(payload);
-                }
-            }
-            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for MQTT"),
         }
     }
 }
@@ -132,25 +118,34 @@ struct View {
     state: Arc<watch::Sender<BrokerState>>,
 }
 
+/// Where commands go and their answers come from. It outlives connections: an answer to one is told on the next.
+struct Desk {
+    inbox: Inbox,
+    answers: mpsc::Receiver<Vec<u8>>,
+}
+
 impl View {
     /// Keeps the session up until it is closed, even if it breaks.
     async fn keep(self) {
-        while let Err(error) = tokio::spawn(self.clone().connect_again_and_again()).await {
+        while let Err(error) = AbortOnDropHandle::new(tokio::spawn(self.clone().connect_on_and_on())).await {
             tracing::error!("the MQTT session broke off and is started again: {error}");
             sleep(AFTER_A_BREAK).await;
         }
     }
 
-    async fn connect_again_and_again(self) {
+    async fn connect_on_and_on(self) {
+        let (inbox, answers) =
+            Inbox::new(Arc::clone(&self.config), self.topics.clone(), self.requests.clone());
+        let mut desk = Desk { inbox, answers };
         let (mut pause, longest) = PAUSES;
         loop {
             let began = Instant::now();
             let connected = tokio::select! {
                 connected = self.connect() => connected,
-                () = self.closing.cancelled() => return,
+                () = self.closing.cancelled() => return self.correct().await,
             };
             let trouble = match connected {
-                Ok(link) => match self.serve(link).await {
+                Ok(link) => match self.serve(link, &mut desk).await {
                     Ok(()) => return,
                     Err(trouble) => trouble,
                 },
@@ -162,7 +157,7 @@ impl View {
             }
             tokio::select! {
                 () = sleep(pause / 2 + random(pause / 2)) => {}
-                () = self.closing.cancelled() => return,
+                () = self.closing.cancelled() => return self.correct().await,
             }
             pause = (pause * 2).min(longest);
         }
@@ -198,10 +193,34 @@ impl View {
         });
     }
 
+    /// What the broker does not take is told where people look.
+    fn tell_refused(&self, link: &Link) {
+        let refused = link.refused();
+        let Some(first) = refused.first() else { return };
+        let others = match refused.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} other topics"),
+        };
+        let error = format!("it takes no messages on {first}{others}; check what it allows this user");
+        self.state.send_if_modified(|state| state.error.replace(error.clone()) != Some(error));
+    }
+
+    /// Out of contact at the end. A broker that is back, and kept what was said before, must not go on saying it.
+    async fn correct(&self) {
+        let corrected = async {
+            let link = self.connect().await?;
+            let said = self.say_goodbye(&link, &mut Board::default()).await;
+            link.disconnect().await;
+            said.map_err(|Gone| Trouble::Lost("the connection broke off".into()))
+        };
+        if let Err(trouble) = corrected.await {
+            self.tell_trouble(&trouble);
+        }
+    }
+
     /// Serves a connection until its end, or until the session is closed.
-    async fn serve(&self, mut link: Link) -> Result<(), Trouble> {
-        let served = self.speak(&mut link).await;
-        match served {
+    async fn serve(&self, mut link: Link, desk: &mut Desk) -> Result<(), Trouble> {
+        match self.speak(&mut link, desk).await {
             Ok(()) => {
                 link.disconnect().await;
                 Ok(())
@@ -211,78 +230,97 @@ impl View {
         }
     }
 
-    async fn speak(&self, link: &mut Link) -> Result<(), Stop> {
+    async fn speak(&self, link: &mut Link, desk: &mut Desk) -> Result<(), Stop> {
         let instance = self.history.instance_id().await.map_err(Trouble::from)?;
-        let birth =
-            self.config.mqtt.discovery.then(|| format!("{}/status", self.config.mqtt.discovery_prefix));
-        let filters = self.topics.subscriptions(&self.config).into_iter().chain(birth.clone());
-        link.subscribe(filters).await?;
+        let mqtt = &self.config.mqtt;
+        let birth = mqtt.discovery.then(|| format!("{}/status", mqtt.discovery_prefix));
+        link.subscribe(self.topics.subscriptions(&self.config).into_iter().chain(birth.clone())).await?;
         self.clear_unwanted(link, &instance).await?;
 
-        let (mut inbox, mut answers) =
-            Inbox::new(Arc::clone(&self.config), self.topics.clone(), self.requests.clone());
-        let mut snapshot = self.snapshot.clone();
         let mut board = Board::default();
+        let mut snapshot = self.snapshot.clone();
         board.tell(link, self.discovery(&instance)).await?;
-        let mut say_again: Option<Instant> = None;
-        let mut queue_is_kept = true;
+        let events_from = Instant::now() + AFTER_DISCOVERY;
+        // What is to be done, and not before when.
+        let (mut say_states, mut say_again) = (Some(Instant::now()), None);
+        let mut is_kept = true;
         loop {
-            let now = states::states(&self.topics, &snapshot.borrow_and_update());
-            board.tell(link, now).await?;
-            board.tell(link, [(self.topics.availability(), ONLINE.into())]).await?;
-            self.send_events(link).await?;
+            if is_due(say_states) {
+                say_states = None;
+                let now = states(&self.topics, &snapshot.borrow_and_update());
+                board.tell(link, now).await?;
+                board.tell(link, [(self.topics.availability(), ONLINE.into())]).await?;
+            }
+            let may_tell_events = say_states.is_none() && Instant::now() >= events_from;
+            if may_tell_events {
+                self.send_events(link).await?;
+            }
+            self.tell_refused(link);
             tokio::select! {
-                () = self.closing.cancelled() => return self.say_goodbye(link, &mut board).await,
-                changed = snapshot.changed(), if queue_is_kept => queue_is_kept = changed.is_ok(),
-                () = self.backlog.added() => {}
+                () = self.closing.cancelled() => return Ok(self.say_goodbye(link, &mut board).await?),
+                changed = snapshot.changed(), if is_kept && say_states.is_none() => {
+                    is_kept = changed.is_ok();
+                    say_states = Some(Instant::now() + GATHERING);
+                }
+                () = self.backlog.added(), if may_tell_events => {}
                 heard = link.next() => {
                     let message = heard?;
-                    if birth.as_ref() == Some(&message.topic) {
-                        say_again = say_again.or_else(|| is_birth(&message).then(|| Instant::now() + random(AFTER_BIRTH)));
-                    } else {
-                        inbox.take(&message);
+                    if birth.as_ref() != Some(&message.topic) {
+                        desk.inbox.take(&message);
+                    } else if is_birth(&message) {
+                        say_again.get_or_insert_with(|| Instant::now() + random(AFTER_BIRTH));
                     }
                 }
-                Some(answer) = answers.recv() => link.publish(&self.topics.result(), answer, false).await?,
-                () = sleep_until(say_again.unwrap_or_else(Instant::now)), if say_again.is_some() => {
+                Some(answer) = desk.answers.recv() => {
+                    link.publish(&self.topics.result(), answer, false).await?;
+                }
+                () = at(say_states) => {}
+                () = sleep_until(events_from), if Instant::now() < events_from => {}
+                () = at(say_again) => {
                     say_again = None;
                     board.forget();
                     board.tell(link, self.discovery(&instance)).await?;
+                    say_states = Some(Instant::now());
                 }
             }
         }
     }
 
-    /// What Home Assistant is told. Not kept: for hundreds of jobs it is megabytes, and it is rarely needed.
-    fn discovery(&self, instance: &str) -> Vec<(String, Vec<u8>)> {
-        if self.config.mqtt.discovery { homeassistant::discovery(&self.config, instance) } else { Vec::new() }
+    /// What Home Assistant is told, if it is.
+    fn discovery(&self, instance: &str) -> impl Iterator<Item = (String, Vec<u8>)> + use<'_> {
+        let wanted = self.config.mqtt.discovery.then(|| homeassistant::discovery(&self.config, instance));
+        wanted.into_iter().flatten()
     }
 
+    /// Sends the events that wait. One is done with only once the broker has it: after a lost connection it may come
+    /// twice.
     async fn send_events(&self, link: &Link) -> Result<(), Gone> {
         let lost = self.backlog.lost();
         if lost > 0 {
             tracing::warn!("{lost} events were too many to be kept until the broker was back");
         }
-        while let Some(event) = self.backlog.oldest() {
-            link.publish(&self.topics.events(), event, false).await?;
-            self.backlog.sent();
+        while let Some(batch) = self.backlog.oldest() {
+            for event in &batch.payloads {
+                link.publish(&self.topics.events(), event.clone(), false).await?;
+            }
+            link.settle().await?;
+            self.backlog.delivered(&batch);
         }
         Ok(())
     }
 
-    async fn say_goodbye(&self, link: &Link, board: &mut Board) -> Result<(), Stop> {
-        let last = states::states(&self.topics, &self.snapshot.borrow());
+    async fn say_goodbye(&self, link: &Link, board: &mut Board) -> Result<(), Gone> {
+        let last = states(&self.topics, &self.snapshot.borrow());
         board.tell(link, last).await?;
         self.send_events(link).await?;
         board.tell(link, [(self.topics.availability(), OFFLINE.into())]).await?;
-        link.settle().await?;
-        Ok(())
+        link.settle().await
     }
 
     /// Clears what was published before and is not wanted any more, and nothing else; notes what will be published.
     async fn clear_unwanted(&self, link: &Link, instance: &str) -> Result<(), Gone> {
-        let now = states::states(&self.topics, &self.snapshot.borrow());
-        let topics = self.discovery(instance).into_iter().chain(now).map(|(topic, _)| topic);
+        let now = states(&self.topics, &self.snapshot.borrow());
+        let topics = self.discovery(instance).chain(now).map(|(topic, _)| topic);
         let wanted: BTreeSet<String> = topics.chain([self.topics.availability()]).collect();
         let published = match self.history.published().await {
             Ok(published) => published,
@@ -300,11 +338,13 @@ impl View {
             return Ok(());
         }
         for topic in &unwanted {
-            tracing::info!("cleared at the broker, not wanted any more: {topic}");
+            tracing::info!("to be cleared at the broker, not wanted any more: {topic}");
             link.publish(topic, Vec::new(), true).await?;
         }
         link.settle().await?;
-        if let Err(error) = self.history.forget_published(unwanted).await {
+        let refused = link.refused();
+        let cleared = unwanted.into_iter().filter(|topic| !refused.contains(topic)).collect();
+        if let Err(error) = self.history.forget_published(cleared).await {
             tracing::warn!("what was cleared will be cleared again: {error}");
         }
         Ok(())
@@ -327,6 +367,18 @@ impl From<Gone> for Stop {
 impl From<Trouble> for Stop {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
+    }
+}
+
+fn is_due(moment: Option<Instant>) -> bool {
+    moment.is_some_and(|moment| Instant::now() >= moment)
+}
+
+/// Waits for a moment; for ever, if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rumqttc::TlsError;
+use rumqttc::v5::mqttbytes::Error as MqttError;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode as Code, DisconnectReasonCode};
 use rumqttc::v5::{ConnectionError, StateError};
 use rustls::{CertificateError, Error as RustlsError};
@@ -54,9 +55,11 @@ impl From<ConnectionError> for Trouble {
             ConnectionError::MqttState(StateError::ConnectionAborted) => {
                 Self::Lost("the broker closed the connection".into())
             }
-            ConnectionError::MqttState(StateError::Io(error)) | ConnectionError::Io(error) => {
-                Self::Lost(io_words(&error))
-            }
+            // What goes wrong below MQTT comes wrapped in one way or another.
+            ConnectionError::MqttState(
+                StateError::Io(error) | StateError::Deserialization(MqttError::Io(error)),
+            )
+            | ConnectionError::Io(error) => Self::Lost(io_words(&error)),
             ConnectionError::Tls(TlsError::Io(error)) => Self::Lost(io_words(&error)),
             ConnectionError::Tls(TlsError::TLS(error)) => Self::Lost(tls_words(&error)),
             ConnectionError::Tls(error) => Self::Lost(format!("TLS: {error}")),

@@ -61,7 +61,11 @@ fn overview(runner: Option<(Runner, u32)>, status: &Status, look: &Look) -> Vec<
     }
     if let Some(broker) = &status.broker {
         let said = match (&broker.error, broker.connected) {
-            (_, true) => format!("connected to {}", broker.broker),
+            (None, true) => format!("connected to {}", broker.broker),
+            (Some(error), true) => {
+                let said = format!("connected to {}, but {}", broker.broker, words::clean(error));
+                look.paint.tone(Tone::Warn, &said)
+            }
             (Some(error), false) => {
                 let since = moment_in(broker.since, &look.zone);
                 let said =

@@ -10,7 +10,7 @@ mod job;
 pub(crate) mod naming;
 mod server;
 
-use crate::config::{Commands, Config};
+use crate::config::{Commands, Config, Job, Server};
 use crate::mqtt::topics::Topics;
 use naming::Naming;
 
@@ -35,14 +35,29 @@ impl Context<'_> {
 
 /// Every device as topic and payload, to be published retained and in this order: a device that refers to another
 /// one comes after it. `instance` tells this installation from others at the same broker, in 8 hexadecimal digits.
-pub fn discovery(config: &Config, instance: &str) -> Vec<(String, Vec<u8>)> {
+///
+/// Each message is made when its turn comes: for hundreds of jobs, all of them together are megabytes.
+pub fn discovery<'a>(
+    config: &'a Config,
+    instance: &str,
+) -> impl Iterator<Item = (String, Vec<u8>)> + use<'a> {
+    enum Described<'a> {
+        Hub,
+        Server(&'a Server),
+        Job(&'a Job),
+    }
     let topics = Topics::new(&config.mqtt.base_topic);
     let context = Context { config, topics, naming: Naming::new(config, instance) };
-    let hub = std::iter::once(hub::device(&context));
-    let servers = config.servers.iter().map(|server| server::device(&context, server));
-    let jobs = config.jobs.iter().map(|job| job::device(&context, job));
-    let prefix = &config.mqtt.discovery_prefix;
-    hub.chain(servers).chain(jobs).map(|device| device.message(prefix, &context.topics)).collect()
+    let servers = config.servers.iter().map(Described::Server);
+    let jobs = config.jobs.iter().map(Described::Job);
+    std::iter::once(Described::Hub).chain(servers).chain(jobs).map(move |described| {
+        let device = match described {
+            Described::Hub => hub::device(&context),
+            Described::Server(server) => server::device(&context, server),
+            Described::Job(job) => job::device(&context, job),
+        };
+        device.message(&config.mqtt.discovery_prefix, &context.topics)
+    })
 }
 
 #[cfg(test)]

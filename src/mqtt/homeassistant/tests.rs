@@ -13,7 +13,7 @@ use crate::mqtt::testing::{busy, config, fresh, golden, parse};
 const INSTANCE: &str = "0a1b2c3d";
 
 fn announced(config: &Config) -> Vec<(String, Value)> {
-    let messages = discovery(config, INSTANCE).into_iter();
+    let messages = discovery(config, INSTANCE);
     messages.map(|(topic, text)| (topic, serde_json::from_slice::<Value>(&text).unwrap())).collect()
 }
 
@@ -301,7 +301,7 @@ fn five_hundred_jobs_are_five_hundred_small_messages() {
     let servers: serde_json::Map<String, Value> =
         (0..10).map(|n| (format!("web{n}.example.com"), json!({ "host": format!("h{n}") }))).collect();
     let config = parse(&json!({ "ssh_key": "/k", "servers": servers, "jobs": jobs }).to_string());
-    let messages = discovery(&config, INSTANCE);
+    let messages: Vec<_> = discovery(&config, INSTANCE).collect();
     assert_eq!(messages.len(), 511);
     let largest = messages.iter().map(|(_, payload)| payload.len()).max().unwrap();
     assert!(largest < 12_000, "{largest} bytes");
