@@ -86,14 +86,19 @@ async fn generation(
                     service.stopping();
                     break None;
                 }
-                Signal::Reload => match reload(&config) {
-                    Ok(next) => {
-                        tracing::info!("the configuration was read again and is in force");
-                        service.reloading();
-                        break Some(next);
+                Signal::Reload => {
+                    service.reloading();
+                    match reload(&config) {
+                        Ok(next) => {
+                            tracing::info!("the configuration was read again and is in force");
+                            break Some(next);
+                        }
+                        Err(error) => {
+                            tracing::error!("the configuration stays as it was: {error}");
+                            service.ready();
+                        }
                     }
-                    Err(error) => tracing::error!("the configuration stays as it was: {error}"),
-                },
+                }
             }
         }
     };

@@ -33,26 +33,30 @@ impl Signals {
 
     /// The next signal.
     pub async fn next(&mut self) -> Signal {
+        let Self { terminate, interrupt, hang_up } = self;
         tokio::select! {
-            _ = self.terminate.recv() => Signal::End,
-            _ = self.interrupt.recv() => Signal::End,
-            _ = self.hang_up.recv() => Signal::Reload,
+            _ = terminate.recv() => Signal::End,
+            _ = interrupt.recv() => Signal::End,
+            _ = hang_up.recv() => Signal::Reload,
+        }
+    }
+
+    async fn end(&mut self) {
+        let Self { terminate, interrupt, .. } = self;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
     }
 
     /// Waits for the end of `work`; being told to end while it is waited for ends the process where it stands.
     pub async fn or_at_once(&mut self, work: JoinHandle<()>) -> Result<(), JoinError> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                signal = self.next() => match signal {
-                    Signal::End => {
-                        tracing::warn!("told to end again: ending at once; what runs is left alone and on record");
-                        std::process::exit(2);
-                    }
-                    Signal::Reload => {}
-                },
+        tokio::select! {
+            done = work => done,
+            // To be told to read the configuration again meanwhile is heeded afterwards.
+            () = self.end() => {
+                tracing::warn!("told to end again: ending at once; what runs is left alone and on record");
+                std::process::exit(2);
             }
         }
     }

@@ -105,6 +105,8 @@ fn a_reload_takes_over_the_new_configuration_or_keeps_the_old_one() {
 
     rewrite(&farm, |config| config["jobs"][0]["server"] = json!("nowhere"));
     daemon.signal("HUP");
+    manager.hears("RELOADING=1");
+    manager.hears("READY=1");
     farm.until("the fault is told", |farm| farm.log().contains("the configuration stays as it was"));
     assert!(farm.log().contains("jobs[0].server"), "{}", farm.log());
 
