@@ -65,7 +65,7 @@ logged "${install[@]}" "homeassistant==$VERSION"
 say "what its integrations need"
 # Otherwise it would install that itself at every start.
 as_root cp requirements.py "$ROOT/tmp/"
-inside python /tmp/requirements.py mqtt history recorder logbook config template blueprint >.cache/requirements
+inside python /tmp/requirements.py mqtt hassio history recorder logbook config template blueprint >.cache/requirements
 grep == .cache/requirements | as_root tee "$ROOT/tmp/pinned" >/dev/null
 grep -v == .cache/requirements | as_root tee "$ROOT/tmp/unpinned" >/dev/null
 constraints=$(inside python -c 'import homeassistant; print(homeassistant.__path__[0] + "/package_constraints.txt")')
