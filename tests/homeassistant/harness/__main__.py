@@ -32,9 +32,12 @@ class Requests:
         self._home.add_broker(broker)
         return {"url": self._home.url, "version": self._home.http("GET", "/api/config")["version"]}
 
-    def restart(self):
-        """Ends it as its owner would, and starts it again."""
+    def stop(self):
+        """Ends it as its owner would."""
         self._home.stop()
+
+    def resume(self):
+        """Starts it again."""
         self._home.start()
 
     def http(self, method, path, body=None):
