@@ -100,7 +100,7 @@ fn a_job_taken_out_of_the_configuration_disappears() {
             retained.into_iter().map(|(topic, _)| topic).filter(|topic| topic.contains(&id)).collect()
         };
         assert_eq!(left(), Vec::<String>::new(), "nothing of it is left at the broker");
-        assert!(!lab.home.devices().keys().any(|device| device.contains(&id)));
+        lab.home.until_forgotten(&id);
         // A whole server too.
         site.farm.change(|config| {
             config["jobs"].as_array_mut().unwrap().retain(|entry| entry["server"] != "beta");

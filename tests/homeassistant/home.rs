@@ -163,6 +163,16 @@ impl Home {
         devices.into_iter().filter_map(|device| Some((identifier(&device)?, device))).collect()
     }
 
+    /// Waits until no device has this in its identifier.
+    #[track_caller]
+    pub fn until_forgotten(&mut self, part: &str) {
+        let begun = Instant::now();
+        while self.devices().keys().any(|device| device.contains(part)) {
+            assert!(begun.elapsed() < PATIENCE, "the device {part} is still there");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Makes an automation, enabled at once, or replaces it.
     #[track_caller]
     pub fn automate(&mut self, id: &str, mut automation: Value) {
