@@ -36,7 +36,8 @@ fn by_device_trigger(lab: &mut Lab, site: &Site, name: &str, kind: &str) {
     let platform = fields.shift_remove("platform").unwrap();
     fields.insert("trigger".to_owned(), platform);
     let title = format!("device trigger {kind}");
-    let action = json!({"action": "persistent_notification.create", "data": {"title": title, "message": "now"}});
+    let action =
+        json!({"action": "persistent_notification.create", "data": {"title": title, "message": "now"}});
     let id = format!("{}_by_device", site.hub("x", kind).replace('.', "_"));
     lab.home.automate(&id, json!({"triggers": [trigger], "actions": [action], "mode": "queued"}));
 }

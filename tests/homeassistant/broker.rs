@@ -49,8 +49,15 @@ impl Broker {
         let log = fs::File::create(self.directory.path().join("log")).unwrap();
         let mut command = Command::new("mosquitto");
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-        command.env("PATH", path).arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.child = Some(command.spawn().expect("start mosquitto; tests/homeassistant/install.sh installs it"));
+        command
+            .env("PATH", path)
+            .arg("-c")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.child =
+            Some(command.spawn().expect("start mosquitto; tests/homeassistant/install.sh installs it"));
         eventually("the broker listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok());
     }
 
@@ -79,7 +86,8 @@ impl Broker {
         // It ends itself when nothing more comes.
         let mut command = self.client("mosquitto_sub");
         let filter = format!("{below}/#");
-        let output = command.args(["-F", "%t %p", "--retained-only", "-W", "1", "-t", &filter]).output().unwrap();
+        let output =
+            command.args(["-F", "%t %p", "--retained-only", "-W", "1", "-t", &filter]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let message = |line: &str| {
             let (topic, payload) = line.split_once(' ').unwrap();

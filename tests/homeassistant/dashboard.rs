@@ -34,10 +34,12 @@ fn the_dashboard_shows_and_asks_before_it_acts() {
         }
         let ask = "Run all jobs, one after the other?";
         let desktop = View { name: "desktop", width: 1280, dark: false };
-        let page = lab.home.page("/jetbackup-remote/backups", "Nothing is running.", &desktop, &[
-            ["Run all", ask],
-            ["OK", "alpha 0 (alpha)"],
-        ]);
+        let page = lab.home.page(
+            "/jetbackup-remote/backups",
+            "Nothing is running.",
+            &desktop,
+            &[["Run all", ask], ["OK", "alpha 0 (alpha)"]],
+        );
         assert_eq!(page.errors, Vec::<String>::new());
         site.farm.until("the job writes", |farm| farm.wrote(0).0);
         for (path, view) in [

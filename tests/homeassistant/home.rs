@@ -191,7 +191,8 @@ impl Home {
     /// Its notifications: title and message.
     pub fn notifications(&mut self) -> Vec<(String, String)> {
         let notifications = self.ws("persistent_notification/get", json!({}));
-        let text = |notification: &Value, key: &str| notification[key].as_str().unwrap_or_default().to_owned();
+        let text =
+            |notification: &Value, key: &str| notification[key].as_str().unwrap_or_default().to_owned();
         let notifications = notifications.as_array().unwrap().iter();
         notifications.map(|one| (text(one, "title"), text(one, "message"))).collect()
     }

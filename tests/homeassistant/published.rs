@@ -9,7 +9,18 @@ use crate::home::Home;
 
 /// Keys whose effect is what other tests look at: states, availability, commands.
 const BEHAVIOUR: [&str; 12] = [
-    "val_tpl", "json_attr_tpl", "json_attr_t", "stat_t", "cmd_t", "avty", "pl_prs", "pl_on", "pl_off", "evt_typ", "t", "pl",
+    "val_tpl",
+    "json_attr_tpl",
+    "json_attr_t",
+    "stat_t",
+    "cmd_t",
+    "avty",
+    "pl_prs",
+    "pl_on",
+    "pl_off",
+    "evt_typ",
+    "t",
+    "pl",
 ];
 
 /// Keys of a component that its entry in the entity registry repeats.
@@ -59,10 +70,11 @@ pub fn assert_taken(home: &mut Home, payloads: &[Value]) -> usize {
             expected.insert(id, ());
         }
     }
-    let ids: Vec<&Value> = payloads.iter().map(|payload| &devices[identifier(&payload["dev"])]["id"]).collect();
-    let more = entities.iter().filter(|(id, entity)| {
-        ids.contains(&&entity["device_id"]) && !expected.contains_key(id.as_str())
-    });
+    let ids: Vec<&Value> =
+        payloads.iter().map(|payload| &devices[identifier(&payload["dev"])]["id"]).collect();
+    let more = entities
+        .iter()
+        .filter(|(id, entity)| ids.contains(&&entity["device_id"]) && !expected.contains_key(id.as_str()));
     assert_eq!(more.map(|(id, _)| id).collect::<Vec<_>>(), Vec::<&String>::new(), "nothing more");
     expected.len()
 }
@@ -78,7 +90,8 @@ fn assert_device<'a>(devices: &'a BTreeMap<String, Value>, published: &Value) ->
         } else if key == "via_device" {
             assert_eq!(made["via_device_id"], devices[value.as_str().unwrap()]["id"], "{published:#}");
         } else {
-            let (_, name) = DEVICE.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("unknown: {key}"));
+            let (_, name) =
+                DEVICE.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("unknown: {key}"));
             assert_eq!(&made[*name], value, "{key} of {published:#}");
         }
     }

@@ -72,9 +72,9 @@ impl Site {
     /// What is retained of it: discovery and states.
     pub fn retained(&self, broker: &Broker) -> Vec<(String, Value)> {
         let discovery = broker.retained("homeassistant/device");
-        let ours = discovery.into_iter().filter(|(_, payload)| {
-            payload.to_string().contains(&format!("\"{}/availability\"", self.base))
-        });
+        let ours = discovery
+            .into_iter()
+            .filter(|(_, payload)| payload.to_string().contains(&format!("\"{}/availability\"", self.base)));
         ours.chain(broker.retained(self.base)).collect()
     }
 }
