@@ -157,6 +157,8 @@ struct HistoryArgs {
 enum MqttAction {
     /// Print what Home Assistant is told by MQTT discovery, topic by topic.
     Discovery(DiscoveryArgs),
+    /// Print a dashboard of these servers and jobs for Home Assistant, as YAML.
+    Dashboard,
 }
 
 #[derive(Debug, Args)]

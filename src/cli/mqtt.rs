@@ -1,4 +1,4 @@
-//! `mqtt`: what Home Assistant is told, and taking it back.
+//! `mqtt`: what Home Assistant is told, taking it back, and a dashboard of it.
 
 use std::path::Path;
 
@@ -21,6 +21,10 @@ const NO_INSTANCE: &str = "00000000";
 pub(super) fn mqtt(path: &Path, verbose: u8, action: &MqttAction) -> Result<Exit, Failure> {
     let config = context::load(path)?;
     match action {
+        MqttAction::Dashboard => {
+            print(mqtt::dashboard(&config).trim_end())?;
+            Ok(Exit::Done)
+        }
         MqttAction::Discovery(DiscoveryArgs { clear: false }) => block_on(show(&config)),
         MqttAction::Discovery(DiscoveryArgs { clear: true }) => {
             let _log = context::log_to_stderr(verbose);

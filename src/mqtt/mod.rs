@@ -29,5 +29,5 @@ mod trouble;
 mod watcher;
 
 pub use clearing::{ClearError, Cleared, clear};
-pub use homeassistant::discovery;
+pub use homeassistant::{dashboard, discovery};
 pub use session::{Session, start};

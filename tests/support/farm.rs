@@ -52,12 +52,16 @@ pub struct Station {
     directory: TempDir,
 }
 
+/// What is changed in a configuration before it is written.
+type Change = Box<dyn Fn(&mut Value) + Send>;
+
 /// The servers, the configuration of a program that knows them, and its files.
 pub struct Farm {
     directory: TempDir,
     pub stations: Vec<Station>,
     /// `orchestrator` of the configuration.
     pub settings: Map<String, Value>,
+    changes: Vec<Change>,
     jobs: Vec<usize>,
     started: AtomicUsize,
 }
@@ -117,13 +121,18 @@ impl Farm {
         }) else {
             unreachable!()
         };
-        Self { directory, stations, settings, jobs, started: AtomicUsize::new(0) }
+        Self { directory, stations, settings, changes: Vec::new(), jobs, started: AtomicUsize::new(0) }
     }
 
     /// Changes `orchestrator.<key>`.
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
         self
+    }
+
+    /// Changes the whole configuration, from the next command on.
+    pub fn change(&mut self, change: impl Fn(&mut Value) + Send + 'static) {
+        self.changes.push(Box::new(change));
     }
 
     /// Puts a proxy before a server.
@@ -178,12 +187,13 @@ impl Farm {
                 json!({"job_id": job(server, number), "server": NAMES[server], "label": label, "type": "accounts"})
             })
             .collect();
-        let config = json!({
+        let mut config = json!({
             "ssh_key": self.path("key"),
             "servers": servers.collect::<Map<_, _>>(),
             "jobs": jobs,
             "orchestrator": self.settings,
         });
+        self.changes.iter().for_each(|change| change(&mut config));
         // As a whole, for another command may be reading it.
         let draft = self.path(&format!("config.{}", self.started.fetch_add(1, Ordering::SeqCst)));
         fs::write(&draft, config.to_string()).unwrap();

@@ -5,6 +5,7 @@
 //! stands in `component`, and every value that a template reads is proven to be in the states.
 
 mod component;
+mod dashboard;
 mod hub;
 mod job;
 pub(crate) mod naming;
@@ -12,6 +13,7 @@ mod server;
 
 use crate::config::{Commands, Config, Job, Server};
 use crate::mqtt::topics::Topics;
+pub use dashboard::dashboard;
 use naming::Naming;
 
 /// What the descriptions are made of.
