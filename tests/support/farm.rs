@@ -135,6 +135,14 @@ impl Farm {
         self.changes.push(Box::new(change));
     }
 
+    /// Has the program use the broker on localhost that `mqtt`, that section of the configuration, gives the port of;
+    /// from the next command on.
+    pub fn mqtt(&mut self, mqtt: &Value) {
+        let mut section = json!({"enabled": true, "host": "localhost"});
+        mqtt.as_object().unwrap().iter().for_each(|(key, value)| section[key] = value.clone());
+        self.change(move |config| config["mqtt"] = section.clone());
+    }
+
     /// Puts a proxy before a server.
     pub fn proxied(mut self, server: usize) -> Self {
         let station = &mut self.stations[server];
