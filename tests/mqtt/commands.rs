@@ -20,10 +20,12 @@ fn daemon(farm: &mut Farm, broker: &Broker) -> Runner {
     daemon
 }
 
-fn idle(broker: &Broker) {
+/// Waits until the broker shows the queue at rest after so many runs.
+fn idle(farm: &Farm, broker: &Broker, runs: usize) {
+    farm.until("all is recorded", |farm| farm.results().len() == runs);
     until("all is done", || {
         let state = broker.state("jetbackup-remote/state");
-        state["phase"] == "idle" && !state["last_cycle"].is_null()
+        state["phase"] == "idle" && state["cycle"].is_null() && !state["last_cycle"].is_null()
     });
 }
 
@@ -37,20 +39,19 @@ fn commands_start_what_they_name_and_duplicates_are_merged() {
     broker.publish(&job_topic(0, 1, "command/run"), "PRESS", &[]);
     assert_eq!(ear.wait(RESULT, 1)[0]["accepted"], true);
     farm.until("the job ran", |farm| triggers(farm) == [0, 1, 0]);
-    idle(&broker);
+    idle(&farm, &broker, 1);
 
     broker.publish("jetbackup-remote/servers/beta/command/run", "PRESS", &[]);
     assert_eq!(ear.wait(RESULT, 2)[1]["accepted"], true);
     farm.until("the server's job ran", |farm| triggers(farm) == [0, 1, 1]);
-    idle(&broker);
+    idle(&farm, &broker, 2);
 
     // Everything, and some of it again while it waits.
     broker.publish_lines(RUN, &["all", r#"{"server": "beta"}"#, "PRESS"]);
     let answers = ear.wait(RESULT, 5);
     assert!(answers[2]["accepted"] == true, "{answers:?}");
     farm.until("all ran", |farm| triggers(farm) == [1, 2, 2]);
-    idle(&broker);
-    farm.until("all is recorded", |farm| farm.results().len() == 5);
+    idle(&farm, &broker, 5);
     assert!(farm.results().iter().all(|row| row.contains("completed")), "{:?}", farm.results());
     assert_eq!(triggers(&farm), [1, 2, 2], "{answers:#?}");
     farm.assert_one_writer();
@@ -100,7 +101,7 @@ fn a_run_is_stopped_by_its_own_topic_and_the_queue_by_its() {
     broker.publish(&job_topic(0, 0, "command/stop"), "PRESS", &[]);
     assert_eq!(ear.wait(RESULT, 4)[3]["accepted"], true);
     until("it was stopped", || broker.state(&job_topic(0, 0, "state"))["last"]["result"] == "aborted");
-    idle(&broker);
+    farm.until("the cycle is over", |_| broker.state("jetbackup-remote/state")["phase"] == "idle");
     assert_eq!([farm.triggers(0, 0), farm.triggers(0, 1), farm.triggers(1, 0)], [1, 0, 0]);
     daemon.signal("TERM");
     daemon.wait().ended_with(0);

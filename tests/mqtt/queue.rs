@@ -55,7 +55,7 @@ pub fn ended(run: &RunRecord, result: JobResult) -> RunRecord {
 pub struct Queue {
     runtime: Runtime,
     _directory: TempDir,
-    pub history: History,
+    history: History,
     handle: Handle,
     shown: watch::Sender<Snapshot>,
     asked: Arc<Mutex<Vec<Command>>>,
@@ -130,6 +130,11 @@ impl Queue {
     /// Takes back everything that was published.
     pub fn clear(&self, config: &Config) -> mqtt::Cleared {
         self.runtime.block_on(mqtt::clear(config, &self.history)).unwrap()
+    }
+
+    /// What tells this installation from others.
+    pub fn instance(&self) -> String {
+        self.runtime.block_on(self.history.instance_id()).unwrap()
     }
 
     /// Tells what happened, as the orchestrator does.

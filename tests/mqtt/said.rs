@@ -24,13 +24,8 @@ fn after_connecting_the_broker_holds_availability_every_state_and_discovery() {
             serde_json::from_str(&held.remove(&topic).unwrap_or_else(|| panic!("{topic}"))).unwrap();
         assert!(state.is_object(), "{topic}: {state}");
     }
-    let instance = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(queue.history.instance_id())
-        .unwrap();
     let config = config(broker.port(), &json!({}));
-    let discovery = jetbackup_remote::mqtt::discovery(&config, &instance);
+    let discovery = jetbackup_remote::mqtt::discovery(&config, &queue.instance());
     let discovery =
         discovery.into_iter().map(|(topic, payload)| (topic, String::from_utf8(payload).unwrap()));
     // The hub, two servers, three jobs; and nothing beside.

@@ -159,9 +159,10 @@ impl Broker {
     /// Publishes a message, with these flags of `mosquitto_pub` too.
     #[track_caller]
     pub fn publish(&self, topic: &str, payload: impl AsRef<[u8]>, flags: &[&str]) {
-        // From the standard input, for it may be large.
+        // From the standard input, for it may be large; but nothing is not taken from there.
+        let source = if payload.as_ref().is_empty() { "-n" } else { "-s" };
         let mut command = self.client("mosquitto_pub");
-        self.feed(command.args(["-q", "1", "-t", topic, "-s"]).args(flags), payload.as_ref());
+        self.feed(command.args(["-q", "1", "-t", topic, source]).args(flags), payload.as_ref());
     }
 
     /// Publishes each line as a message, as quickly as may be.
@@ -174,8 +175,7 @@ impl Broker {
     /// Clears a retained message.
     #[track_caller]
     pub fn clear(&self, topic: &str) {
-        let mut command = self.client("mosquitto_pub");
-        assert!(run(command.args(["-q", "1", "-t", topic, "-r", "-n"])).success(), "cannot clear {topic}");
+        self.publish(topic, "", &["-r"]);
     }
 
     #[track_caller]
