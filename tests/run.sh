@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; }
 
-# The tests' peers: a real sshd, and the three shells that the gate must run under.
+# The tests' peers: a real sshd, a real broker, and the three shells that the gate must run under.
 packages=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || packages+=("$2"); }
 need sshd openssh-server
@@ -17,14 +17,28 @@ need busybox busybox
 need timeout coreutils
 need python3 python3-minimal
 need cc build-essential
+need mosquitto mosquitto
+need mosquitto_pub mosquitto-clients
+need openssl openssl
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   export DEBIAN_FRONTEND=noninteractive
+  # No broker of the system: the tests start their own.
+  guard=/usr/sbin/policy-rc.d
+  if [ ! -e "$guard" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$guard" >/dev/null
+    "${sudo[@]}" chmod 755 "$guard"
+    made=1
+  fi
   "${sudo[@]}" apt-get -q update
   "${sudo[@]}" apt-get -q install -y --no-install-recommends "${packages[@]}"
+  [ -z "${made-}" ] || "${sudo[@]}" rm "$guard"
 fi
+
+step "a real Home Assistant, for its test"
+tests/homeassistant/install.sh
 
 step "form"
 cargo fmt --all -- --check

@@ -199,6 +199,13 @@ async fn a_run_is_stopped_by_its_job() {
     assert!(daemon.ask(Command::StopJob(key("a/1"))).await.accepted);
     cycle(&mut daemon).await;
     assert_eq!(night.results().await, ["a/1 aborted"]);
+    // Before its group is listed there is nothing to stop it by: the stop waits for that.
+    daemon.ask(only("a/2")).await;
+    daemon.until(|snapshot| phase_of(snapshot, "a/2") == JobPhase::Starting).await;
+    let answer = daemon.ask(Command::StopJob(key("a/2"))).await;
+    assert!(answer.accepted && answer.reason.contains("as soon as"), "{answer:?}");
+    cycle(&mut daemon).await;
+    assert_eq!(night.results().await, ["a/1 aborted", "a/2 aborted"]);
     daemon.leave().await;
 }
 

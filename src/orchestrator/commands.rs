@@ -97,13 +97,27 @@ impl Orchestrator {
 
     /// Stops a job's run, the newest if there are several.
     async fn stop_job(&mut self, key: &JobKey) -> Answer {
-        let under_way = |run: &&Run| run.record.key == *key && !run.is_late();
-        match self.runs.iter().rev().find(under_way).map(|run| run.record.group) {
-            Some(Some(group)) => self.stop(&key.server, group).await,
-            Some(None) => Answer::refused(format!(
-                "no queue group of {key} is known yet, so there is nothing to stop it by; try again soon"
-            )),
+        let under_way = |run: &Run| run.record.key == *key && !run.is_late();
+        match self.runs.iter_mut().rev().find(|run| under_way(run)) {
+            Some(run) => match run.record.group {
+                Some(group) => self.stop(&key.server, group).await,
+                None => {
+                    run.want_stop();
+                    Answer::accepted(format!("{key} is stopped as soon as its queue group is listed"))
+                }
+            },
             None => Answer::refused(format!("{key} is not running")),
+        }
+    }
+
+    /// A group that a stop has waited for is listed.
+    pub(super) async fn stop_if_wanted(&mut self, at: usize) {
+        let Some(group) = self.runs[at].wanted_stop() else { return };
+        let key = self.runs[at].record.key.clone();
+        let answer = self.stop(&key.server, group).await;
+        if !answer.accepted {
+            let text = format!("it was to be stopped: {}", answer.reason);
+            self.tell(What::Alert { job: Some(key), text }).await;
         }
     }
 

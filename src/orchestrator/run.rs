@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Now;
 use super::sight::Sight;
 use crate::jetbackup::Group;
-use crate::model::{JobResult, Origin, Progress, RunRecord};
+use crate::model::{GroupId, JobResult, Origin, Progress, RunRecord};
 
 /// How long a group and the job's running flag may contradict each other before the group alone decides.
 ///
@@ -93,6 +93,8 @@ pub(super) struct Run {
     items: (Option<u64>, Option<u64>),
     out_of_contact_since: Option<Instant>,
     stop_asked: Option<Instant>,
+    /// It is to be stopped as soon as its group, by which runs are stopped, is known.
+    stop_wanted: bool,
     stop_told: bool,
     remind_at: Duration,
 }
@@ -135,6 +137,7 @@ impl Run {
             items: (None, None),
             out_of_contact_since: None,
             stop_asked: None,
+            stop_wanted: false,
             stop_told: false,
             remind_at: limit,
         };
@@ -311,6 +314,18 @@ impl Run {
     pub fn lose_contact(&mut self, now: Instant) {
         self.unheard = false;
         self.out_of_contact_since.get_or_insert(now);
+    }
+
+    /// It is to be stopped as soon as its group is known.
+    pub fn want_stop(&mut self) {
+        self.stop_wanted = true;
+    }
+
+    /// The group to stop it by, if that was waited for and is known now.
+    pub fn wanted_stop(&mut self) -> Option<GroupId> {
+        let group = self.record.group.filter(|_| self.stop_wanted)?;
+        self.stop_wanted = false;
+        Some(group)
     }
 
     /// A stop was sent.

@@ -164,7 +164,10 @@ impl Orchestrator {
                 self.tell_news(at, news).await;
             }
             match next {
-                Next::Watch => self.tell_progress(at).await,
+                Next::Watch => {
+                    self.stop_if_wanted(at).await;
+                    self.tell_progress(at).await;
+                }
                 Next::Ended => self.finish(at).await,
                 Next::AskLog { otherwise } => self.ask_log(at, otherwise).await,
             }

@@ -19,15 +19,9 @@ fn told(lab: &mut Lab, text: &str) -> usize {
     lab.home.notifications().iter().filter(|(title, _)| title.contains(text)).count()
 }
 
-/// The device of a job, as automations name it.
-fn device(lab: &mut Lab, site: &Site, name: &str) -> Value {
-    let entity = site.job("sensor", name, "state");
-    lab.home.ws("config/entity_registry/get", json!({"entity_id": entity}))["device_id"].clone()
-}
-
 /// An automation that a device trigger of a job starts, with a notification under that name.
 fn by_device_trigger(lab: &mut Lab, site: &Site, name: &str, kind: &str) {
-    let device = device(lab, site, name);
+    let device = lab.home.device_of(&site.job("sensor", name, "state"));
     let triggers = lab.home.ws("device_automation/trigger/list", json!({"device_id": device}));
     let mut found = triggers.as_array().unwrap().iter().filter(|trigger| trigger["type"] == kind);
     let mut trigger = found.next().unwrap_or_else(|| panic!("no {kind} in {triggers:#}")).clone();
@@ -81,7 +75,7 @@ fn a_failure_is_told_with_its_result() {
         let _daemon = site.serve(lab);
         let mark = lab.home.mark();
         let alert = site.hub("event", "alert");
-        let beta = device(lab, &site, "beta 0");
+        let beta = lab.home.device_of(&site.job("sensor", "beta 0", "state"));
         lab.home.automate_by("failures_least", "failure", &json!({"event": alert}));
         let one = json!({"event": alert, "jobs": [beta], "actions": telling("only beta")});
         lab.home.automate_by("failures_one", "failure", &one);

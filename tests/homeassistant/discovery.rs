@@ -88,6 +88,7 @@ fn a_job_taken_out_of_the_configuration_disappears() {
         let daemon = site.serve(lab);
         let [stays, goes] = ["alpha 1", "alpha 0"].map(|name| site.job("sensor", name, "state"));
         lab.home.until_is(&goes, "idle");
+        let device = lab.home.device_of(&goes);
         let mark = lab.home.mark();
         site.remove(0, 0);
         site.farm.status();
@@ -100,7 +101,7 @@ fn a_job_taken_out_of_the_configuration_disappears() {
             retained.into_iter().map(|(topic, _)| topic).filter(|topic| topic.contains(&id)).collect()
         };
         assert_eq!(left(), Vec::<String>::new(), "nothing of it is left at the broker");
-        lab.home.until_forgotten(&id);
+        lab.home.until_forgotten(&device);
         // A whole server too.
         site.farm.change(|config| {
             config["jobs"].as_array_mut().unwrap().retain(|entry| entry["server"] != "beta");

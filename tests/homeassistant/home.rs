@@ -103,11 +103,6 @@ impl Home {
         self.states().get(entity).map(|state| state["state"].as_str().unwrap().to_owned())
     }
 
-    /// The attribute of an entity.
-    pub fn attribute(&mut self, entity: &str, name: &str) -> Value {
-        self.states().get(entity).map_or(Value::Null, |state| state["attributes"][name].clone())
-    }
-
     /// Calls a service.
     #[track_caller]
     pub fn call(&mut self, service: &str, data: Value) {
@@ -141,9 +136,15 @@ impl Home {
     /// Waits for an entity's state.
     #[track_caller]
     pub fn until_is(&mut self, entity: &str, wanted: &str) {
-        self.until(&format!("{entity} is {wanted}"), |states| {
-            states.get(entity).is_some_and(|state| state["state"] == wanted)
-        });
+        let begun = Instant::now();
+        loop {
+            let state = self.state(entity);
+            if state.as_deref() == Some(wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{entity} is {state:?}, not {wanted}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The entities of its MQTT integration, as it remembers them, by their unique ids.
@@ -163,12 +164,18 @@ impl Home {
         devices.into_iter().filter_map(|device| Some((identifier(&device)?, device))).collect()
     }
 
-    /// Waits until no device has this in its identifier.
+    /// The id of an entity's device, as automations name it.
     #[track_caller]
-    pub fn until_forgotten(&mut self, part: &str) {
+    pub fn device_of(&mut self, entity: &str) -> Value {
+        self.ws("config/entity_registry/get", json!({"entity_id": entity}))["device_id"].clone()
+    }
+
+    /// Waits until there is no such device.
+    #[track_caller]
+    pub fn until_forgotten(&mut self, id: &Value) {
         let begun = Instant::now();
-        while self.devices().keys().any(|device| device.contains(part)) {
-            assert!(begun.elapsed() < PATIENCE, "the device {part} is still there");
+        while self.devices().values().any(|device| device["id"] == *id) {
+            assert!(begun.elapsed() < PATIENCE, "the device {id} is still there");
             thread::sleep(Duration::from_millis(100));
         }
     }
