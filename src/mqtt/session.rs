@@ -247,13 +247,12 @@ impl View {
         loop {
             if is_due(say_states) {
                 say_states = None;
-                let now = states(&self.topics, &snapshot.borrow_and_update());
-                board.tell(link, now).await?;
+                self.say_states(link, &mut board, &mut snapshot).await?;
                 board.tell(link, [(self.topics.availability(), ONLINE.into())]).await?;
             }
             let may_tell_events = say_states.is_none() && Instant::now() >= events_from;
             if may_tell_events {
-                self.send_events(link).await?;
+                self.send_events(link, &mut board, &mut snapshot).await?;
             }
             self.tell_refused(link);
             tokio::select! {
@@ -292,14 +291,33 @@ impl View {
         wanted.into_iter().flatten()
     }
 
-    /// Sends the events that wait. One is done with only once the broker has it: after a lost connection it may come
-    /// twice.
-    async fn send_events(&self, link: &Link) -> Result<(), Gone> {
+    async fn say_states(
+        &self,
+        link: &Link,
+        board: &mut Board,
+        snapshot: &mut watch::Receiver<Snapshot>,
+    ) -> Result<(), Gone> {
+        let now = states(&self.topics, &snapshot.borrow_and_update());
+        board.tell(link, now).await
+    }
+
+    /// Sends the events that wait, after the states that belong to them. One is done with only once the broker has it:
+    /// after a lost connection it may come twice.
+    async fn send_events(
+        &self,
+        link: &Link,
+        board: &mut Board,
+        snapshot: &mut watch::Receiver<Snapshot>,
+    ) -> Result<(), Gone> {
         let lost = self.backlog.lost();
         if lost > 0 {
             tracing::warn!("{lost} events were too many to be kept until the broker was back");
         }
         while let Some(batch) = self.backlog.oldest() {
+            // An event waits only once the snapshot has it. Whoever hears that it changed may not have been woken yet.
+            if snapshot.has_changed().unwrap_or(true) {
+                self.say_states(link, board, snapshot).await?;
+            }
             for event in &batch.payloads {
                 link.publish(&self.topics.events(), event.clone(), false).await?;
             }
@@ -310,9 +328,9 @@ impl View {
     }
 
     async fn say_goodbye(&self, link: &Link, board: &mut Board) -> Result<(), Gone> {
-        let last = states(&self.topics, &self.snapshot.borrow());
-        board.tell(link, last).await?;
-        self.send_events(link).await?;
+        let mut snapshot = self.snapshot.clone();
+        self.say_states(link, board, &mut snapshot).await?;
+        self.send_events(link, board, &mut snapshot).await?;
         board.tell(link, [(self.topics.availability(), OFFLINE.into())]).await?;
         link.settle().await
     }

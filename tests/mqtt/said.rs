@@ -65,7 +65,7 @@ fn what_happens_is_told_in_order_and_each_event_finds_the_state_that_belongs_to_
         panic!("no event {number}");
     };
     let mut last = Value::Null;
-    for round in 0..5 {
+    for round in 0..12 {
         let run = writing(1, 100 + round);
         queue.tell(What::JobStarted(run.clone()));
         let count = 2 * usize::try_from(round).unwrap() + 1;
@@ -83,8 +83,8 @@ fn what_happens_is_told_in_order_and_each_event_finds_the_state_that_belongs_to_
     for number in 0..200 {
         queue.alert(number.to_string());
     }
-    let heard = ear.wait("jetbackup-remote/events", 210);
-    let texts: Vec<&str> = heard[10..].iter().map(|event| event["text"].as_str().unwrap()).collect();
+    let heard = ear.wait("jetbackup-remote/events", 224);
+    let texts: Vec<&str> = heard[24..].iter().map(|event| event["text"].as_str().unwrap()).collect();
     assert_eq!(texts, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
     assert!(ear.heard().iter().all(|message| message.retain != (message.topic == "jetbackup-remote/events")));
     queue.close(session);
