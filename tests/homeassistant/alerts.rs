@@ -59,8 +59,9 @@ fn a_time_limit_is_told_when_it_is_reached() {
         lab.home.until_is(&site.job("sensor", "alpha 0", "result"), "completed");
         lab.home.until_is(&overrun, "off");
         lab.home.until_is(&site.hub("sensor", "state"), "idle");
-        lab.home.until("the end of the cycle is told", |states| {
-            states[&alert]["attributes"]["event_type"] == "cycle_finished"
+        // The queue went on beside it, so that its end is the last that is told.
+        lab.home.until("its end is told", |states| {
+            states[&alert]["attributes"]["event_type"] == "job_overrun_ended"
         });
         assert_eq!(told(lab, "all: Backup beyond"), 1);
         lab.home.assert_content(mark);
@@ -145,14 +146,14 @@ fn all_jobs_run_when_the_nas_comes_online() {
         for state in ["off", "on", "off", "on"] {
             lab.home.ask("http", json!(["POST", format!("/api/states/{nas}"), {"state": state}]));
             if state == "on" {
-                site.farm.until("all jobs run", |farm| farm.triggers(0, 0) == 1);
+                site.farm.until("all jobs run", |farm| farm.results() == ["alpha 0, completed, -"]);
                 lab.home.until_is(&site.hub("sensor", "state"), "idle");
             }
         }
         lab.home.until_notified("NAS");
         // By hand, without its conditions, an automation does what it does.
         lab.home.call("automation.trigger", json!({"entity_id": "automation.nas_least"}));
-        site.farm.until("the job runs again", |farm| farm.triggers(0, 0) == 2);
+        site.farm.until("the job runs again", |farm| farm.results().len() == 2);
         lab.home.until_is(&site.hub("sensor", "state"), "idle");
         assert_eq!(site.farm.triggers(0, 0), 2, "not twice within 20 hours by the NAS");
         lab.home.assert_content(mark);
