@@ -58,11 +58,7 @@ fn a_time_limit_is_told_when_it_is_reached() {
         lab.home.until_notified("device trigger time_limit");
         lab.home.until_is(&site.job("sensor", "alpha 0", "result"), "completed");
         lab.home.until_is(&overrun, "off");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
-        // The queue went on beside it, so that its end is the last that is told.
-        lab.home.until("its end is told", |states| {
-            states[&alert]["attributes"]["event_type"] == "job_overrun_ended"
-        });
+        site.until_over(lab, 2);
         assert_eq!(told(lab, "all: Backup beyond"), 1);
         lab.home.assert_content(mark);
     });
@@ -87,7 +83,7 @@ fn a_failure_is_told_with_its_result() {
         lab.home.until_notified("Backup partial: beta 0 (beta)");
         lab.home.until_notified("only beta: Backup partial: beta 0 (beta)");
         lab.home.until_notified("device trigger failure");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 3);
         assert_eq!((told(lab, "alpha 1"), told(lab, "only beta: ")), (0, 1));
         lab.home.assert_content(mark);
     });
@@ -100,8 +96,7 @@ fn what_was_missed_is_told_later() {
         let site = Site::new("missed", &lab.broker, runs).limit(0, 0, 2);
         let _daemon = site.serve(lab);
         lab.home.press(&site.server("button", "beta", "run"));
-        lab.home.until_is(&site.job("sensor", "beta 0", "result"), "completed");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 1);
         let mark = lab.home.mark();
         let alert = site.hub("event", "alert");
         let overrun = site.job("binary_sensor", "alpha 0", "overrun");
@@ -146,15 +141,13 @@ fn all_jobs_run_when_the_nas_comes_online() {
         for state in ["off", "on", "off", "on"] {
             lab.home.ask("http", json!(["POST", format!("/api/states/{nas}"), {"state": state}]));
             if state == "on" {
-                site.farm.until("all jobs run", |farm| farm.results() == ["alpha 0, completed, -"]);
-                lab.home.until_is(&site.hub("sensor", "state"), "idle");
+                site.until_over(lab, 1);
             }
         }
         lab.home.until_notified("NAS");
         // By hand, without its conditions, an automation does what it does.
         lab.home.call("automation.trigger", json!({"entity_id": "automation.nas_least"}));
-        site.farm.until("the job runs again", |farm| farm.results().len() == 2);
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 2);
         assert_eq!(site.farm.triggers(0, 0), 2, "not twice within 20 hours by the NAS");
         lab.home.assert_content(mark);
     });

@@ -1,6 +1,6 @@
 //! Buttons of Home Assistant and plain messages start and stop jobs, and what is not meant as a command does nothing.
 
-use crate::farm::{Farm, brief, job, lasting};
+use crate::farm::{brief, job, lasting};
 use crate::lab::with;
 use crate::site::Site;
 
@@ -22,18 +22,14 @@ fn buttons_run_and_stop_jobs() {
         lab.home.press(&site.hub("button", "run_all"));
         lab.home.press(&site.job("button", first, "stop"));
         lab.home.until_is(&site.job("sensor", first, "result"), "aborted");
-        lab.home.until_is(&site.job("sensor", second, "result"), "completed");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 2);
+        assert_eq!(lab.home.state(&site.job("sensor", second, "result")).as_deref(), Some("completed"));
         assert_eq!([site.farm.triggers(0, 0), site.farm.triggers(1, 0)], [1, 1]);
-        // While the job runs, a button that starts it again does nothing.
-        let completed = |farm: &Farm| farm.results().iter().filter(|run| run.contains("completed")).count();
         lab.home.press(&site.job("button", second, "run"));
-        site.farm.until("the button of the job", |farm| completed(farm) == 2);
+        site.until_over(lab, 3);
         lab.home.press(&site.server("button", "beta", "run"));
-        site.farm.until("the button of the server", |farm| completed(farm) == 3);
-        assert_eq!(site.farm.triggers(1, 0), 3);
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
-        assert_eq!(site.farm.triggers(0, 0), 1);
+        site.until_over(lab, 4);
+        assert_eq!([site.farm.triggers(0, 0), site.farm.triggers(1, 0)], [1, 3]);
         site.farm.assert_one_writer();
         lab.home.assert_content(mark);
     });
@@ -48,9 +44,10 @@ fn the_queue_stops_after_the_job_that_runs() {
         site.farm.until("the first job writes", |farm| farm.wrote(0).0);
         lab.home.press(&site.hub("button", "stop_after_current"));
         lab.home.until_is(&site.hub("sensor", "state"), "stopping");
-        lab.home.until_is(&site.job("sensor", "alpha 0", "result"), "completed");
-        lab.home.until_is(&site.job("sensor", "beta 0", "result"), "skipped");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 2);
+        for (name, result) in [("alpha 0", "completed"), ("beta 0", "skipped")] {
+            assert_eq!(lab.home.state(&site.job("sensor", name, "result")).as_deref(), Some(result));
+        }
         assert_eq!([site.farm.triggers(0, 0), site.farm.triggers(1, 0)], [1, 0]);
     });
 }
@@ -68,10 +65,10 @@ fn messages_run_and_stop_jobs() {
         lab.broker.publish(&run, &format!(r#"{{"server": "alpha", "job": "{}"}}"#, job(0, 0)), &[]);
         let running = site.job("binary_sensor", "alpha 0", "running");
         lab.home.until_is(&running, "on");
-        site.farm.until("the job writes", |farm| farm.wrote(0).0);
         lab.broker.publish(&stop, &format!(r#"{{"server": "alpha", "job": "{}"}}"#, job(0, 0)), &[]);
-        lab.home.until_is(&site.job("sensor", "alpha 0", "result"), "aborted");
-        lab.home.until_is(&running, "off");
+        site.until_over(lab, 1);
+        assert_eq!(lab.home.state(&site.job("sensor", "alpha 0", "result")).as_deref(), Some("aborted"));
+        assert_eq!(lab.home.state(&running).as_deref(), Some("off"));
         assert_eq!(site.farm.triggers(0, 0), 1);
     });
 }

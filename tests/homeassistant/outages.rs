@@ -59,8 +59,7 @@ fn a_restart_of_home_assistant_changes_nothing() {
         let site = site("restarted", lab);
         let _daemon = site.serve(lab);
         lab.home.press(&site.server("button", "beta", "run"));
-        lab.home.until_is(&site.job("sensor", "beta 0", "result"), "completed");
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 2);
         let alert = site.hub("event", "alert");
         let before = lab.home.until("the end of the cycle is told", |states| {
             states[&alert]["attributes"]["event_type"] == "cycle_finished"
@@ -73,8 +72,7 @@ fn a_restart_of_home_assistant_changes_nothing() {
         lab.home.assert_content(mark);
         // And it listens again.
         lab.home.press(&site.server("button", "beta", "run"));
-        site.farm.until("a button after the restart", |farm| farm.triggers(1, 0) == 2);
-        lab.home.until_is(&site.hub("sensor", "state"), "idle");
+        site.until_over(lab, 3);
     });
 }
 

@@ -1,5 +1,6 @@
 //! One installation of the program: its servers, its configuration and its base topic.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::broker::Broker;
@@ -46,6 +47,25 @@ impl Site {
         let daemon = self.farm.start(&["daemon"]);
         lab.home.until_is(&self.hub("sensor", "state"), "idle");
         daemon
+    }
+
+    /// Waits until this many runs have been recorded in all, and Home Assistant shows the queue at rest after them.
+    #[track_caller]
+    pub fn until_over(&self, lab: &mut Lab, runs: usize) {
+        let mut ended = None;
+        self.farm.until(&format!("the end of {runs} runs"), |farm| {
+            let over = farm.history().iter().filter(|run| run["open"] == false).count();
+            let queue = farm.status()["queue"].take();
+            ended = queue["last_cycle"]["ended"].as_str().map(|time| time.parse::<Timestamp>().unwrap());
+            over == runs && queue["phase"] == "idle" && ended.is_some()
+        });
+        let ended = ended.map(|time| time.as_second());
+        let [state, finished] = ["state", "last_cycle_finished"].map(|key| self.hub("sensor", key));
+        lab.home.until("the end is shown", |states| {
+            let shown = |entity| states.get(entity).and_then(|state| state["state"].as_str());
+            let time = shown(&finished).and_then(|time| time.parse::<Timestamp>().ok());
+            shown(&state) == Some("idle") && time.map(|time| time.as_second()) == ended
+        });
     }
 
     /// A topic below the base.
