@@ -136,7 +136,7 @@ impl Link {
         let connack = match timeout(CONNECTING * 2, events.poll()).await {
             Ok(Ok(Event::Incoming(Packet::ConnAck(connack)))) => connack,
             Ok(Ok(other)) => return Err(Trouble::Lost(format!("the broker began with {other:?}"))),
-            Ok(Err(error)) => return Err(error.into()),
+            Ok(Err(error)) => return Err(Trouble::from(error).at_once(mqtt.tls.is_some())),
             Err(_) => return Err(Trouble::Silent(CONNECTING * 2)),
         };
         let (tell, heard) = mpsc::channel(HEARD);

@@ -33,12 +33,37 @@ pub(super) enum Trouble {
     /// It was connected, or tried to.
     #[error("{0}")]
     Lost(String),
+    /// The other side closed the connection without a word, as Mosquitto 2.0 does when another client comes.
+    #[error(
+        "the broker closed the connection; if it does so again and again, another client uses the same client id: give \
+         each its own mqtt.client_id"
+    )]
+    Closed,
+    /// The other side closed the connection before it said anything.
+    #[error(
+        "the connection was closed before the broker said a word; {}",
+        if *.tls { "is this its port for TLS?" } else { "does this port want TLS? Then set mqtt.tls" }
+    )]
+    ClosedAtOnce {
+        /// TLS was tried.
+        tls: bool,
+    },
     /// The broker has not said a word for so long.
     #[error("the broker has been silent for {} s", .0.as_secs())]
     Silent(Duration),
     /// Which installation this is cannot be told.
     #[error("the instance id is not to be had: {0}")]
     NoInstance(#[from] crate::history::HistoryError),
+}
+
+impl Trouble {
+    /// This, if it came before the broker had said anything.
+    pub fn at_once(self, tls: bool) -> Self {
+        match self {
+            Self::Closed => Self::ClosedAtOnce { tls },
+            other => other,
+        }
+    }
 }
 
 impl From<ConnectionError> for Trouble {
@@ -53,14 +78,14 @@ impl From<ConnectionError> for Trouble {
                 Self::Lost("the broker no longer answers".into())
             }
             ConnectionError::MqttState(StateError::ConnectionAborted) => {
-                Self::Lost("the broker closed the connection".into())
+                Self::Closed
             }
             // What goes wrong below MQTT comes wrapped in one way or another.
             ConnectionError::MqttState(
                 StateError::Io(error) | StateError::Deserialization(MqttError::Io(error)),
             )
-            | ConnectionError::Io(error) => Self::Lost(io_words(&error)),
-            ConnectionError::Tls(TlsError::Io(error)) => Self::Lost(io_words(&error)),
+            | ConnectionError::Io(error)
+            | ConnectionError::Tls(TlsError::Io(error)) => io(&error),
             ConnectionError::Tls(TlsError::TLS(error)) => Self::Lost(tls_words(&error)),
             ConnectionError::Tls(error) => Self::Lost(format!("TLS: {error}")),
             ConnectionError::Timeout(_) => Self::Lost(
@@ -104,8 +129,7 @@ fn refusal(code: Code) -> &'static str {
 fn goodbye(code: DisconnectReasonCode) -> String {
     match code {
         DisconnectReasonCode::SessionTakenOver => {
-            "another client connected with the same client id; give each installation its own mqtt.client_id"
-                .into()
+            "another client connected with the same client id; give each its own mqtt.client_id".into()
         }
         DisconnectReasonCode::ServerShuttingDown => "the broker is shutting down".into(),
         DisconnectReasonCode::NotAuthorized => "the broker ended the connection: not authorized".into(),
@@ -114,22 +138,22 @@ fn goodbye(code: DisconnectReasonCode) -> String {
     }
 }
 
-fn io_words(error: &io::Error) -> String {
+fn io(error: &io::Error) -> Trouble {
     let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
     while let Some(inner) = source {
         if let Some(tls) = inner.downcast_ref::<RustlsError>() {
-            return tls_words(tls);
+            return Trouble::Lost(tls_words(tls));
         }
         source = inner.source();
     }
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "nothing listens there: connection refused".into(),
+    Trouble::Lost(match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
-            "the broker closed the connection".into()
+            return Trouble::Closed;
         }
+        ErrorKind::ConnectionRefused => "nothing listens there: connection refused".into(),
         ErrorKind::TimedOut => "it does not answer".into(),
         _ => error.to_string(),
-    }
+    })
 }
 
 fn tls_words(error: &RustlsError) -> String {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jetbackup_remote::model::{JobResult, What};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mosquitto::Broker;
 use crate::queue::{Queue, ended, job_topic, key, until_state, writing};
@@ -180,11 +180,23 @@ fn hanging_and_going_on_it_has_the_truth() {
     reference.until_equal("all is true after the restart", &broker, is_online);
     queue.close(session);
 }
+#[test]
+fn a_client_that_takes_its_place_is_told_as_the_trouble_it_is() {
+    let (broker, queue, other) = (Broker::start(), Queue::new(), Queue::new());
+    let session = queue.connected(&broker, &json!({"client_id": "same"}));
+    let usurper = other.connected(&broker, &json!({"client_id": "same", "base_topic": "other"}));
+    let state = until_state(&session, "the trouble is told", |state| state.error.is_some());
+    let error = state.error.unwrap();
+    assert!(error.contains("give each its own mqtt.client_id"), "{error}");
+    other.close(usurper);
+    until_state(&session, "it is back", |state| state.connected);
+    queue.close(session);
+}
 
 #[test]
 fn the_broker_says_goodbye_and_that_is_told() {
     let (mut broker, queue) = (Broker::start(), Queue::new());
-    let session = queue.connected(&broker, &Value::Object(serde_json::Map::new()));
+    let session = queue.connected(&broker, &json!({}));
     broker.stop();
     let state = until_state(&session, "the trouble is told", |state| state.error.is_some());
     let error = state.error.unwrap();

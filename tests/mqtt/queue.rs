@@ -215,6 +215,5 @@ pub fn config(port: u16, mqtt: &Value) -> Config {
 pub fn until_state(session: &Session, what: &str, condition: impl Fn(&BrokerState) -> bool) -> BrokerState {
     let state = session.broker();
     until(what, || condition(&state.borrow()));
-    let state = state.borrow().clone();
-    state
+    state.borrow().clone()
 }

@@ -51,8 +51,8 @@ fn every_obstacle_is_told_plainly_and_a_run_goes_on_regardless() {
             json!({"port": tls.port(), "tls": files(&ours, Some(&other))}),
             "check mqtt.tls.client_cert and client_key",
         ),
-        (json!({"port": open.port(), "tls": files(&ours, Some(&ours))}), "the broker closed the connection"),
-        (json!({"port": tls.port()}), "the broker closed the connection"),
+        (json!({"port": open.port(), "tls": files(&ours, Some(&ours))}), "is this its port for TLS?"),
+        (json!({"port": tls.port()}), "does this port want TLS? Then set mqtt.tls"),
     ];
     let mut farm = Farm::new([vec![brief()]]);
     farm.mqtt(&cases[0].0);
