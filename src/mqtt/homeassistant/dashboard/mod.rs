@@ -22,7 +22,7 @@ pub fn dashboard(config: &Config) -> String {
     let servers: Vec<Row> = config.servers.iter().map(|server| Row::of_server(&context, server)).collect();
     let graph = |key: &'static str| {
         let lines = jobs.iter().map(move |job| {
-            format!("- entity: {}\n  name: {}", entity_id("sensor", &job.stem, key), quoted(&job.label))
+            format!("- entity: {}\n  name: {}", entity_id("sensor", &job.stem, key), quoted(&job.title))
         });
         listed(lines.collect::<Vec<_>>().join("\n"))
     };
@@ -51,6 +51,8 @@ fn listed(lines: String) -> String {
 struct Row {
     /// What people call it.
     label: String,
+    /// The same where its server is not shown beside it: several servers may have a job of that label.
+    title: String,
     /// A job's server.
     server: Option<String>,
     /// What its entity ids begin with, after their domain.
@@ -60,12 +62,17 @@ struct Row {
 impl Row {
     fn of_job(context: &Context, job: &Job) -> Self {
         let stem = context.naming.job_stem(&job.key);
-        Self { label: job.label.clone(), server: Some(job.key.server.to_string()), stem }
+        let server = job.key.server.to_string();
+        let is_shared = context.config.jobs.iter().filter(|other| other.label == job.label).count() > 1;
+        let label = job.label.clone();
+        let title = if is_shared { format!("{label} ({server})") } else { label.clone() };
+        Self { label, title, server: Some(server), stem }
     }
 
     fn of_server(context: &Context, server: &Server) -> Self {
         let stem = context.naming.server_stem(&server.name);
-        Self { label: server.name.to_string(), server: None, stem }
+        let label = server.name.to_string();
+        Self { title: label.clone(), label, server: None, stem }
     }
 
     /// As a list in a template.
@@ -136,12 +143,12 @@ fn section(context: &Context, job: &Row) -> String {
         let entity = entity_id("button", &job.stem, key);
         Button { entity, name, icon, color, question: &question, visibility }.card()
     };
-    let question = format!("Run {}?", job.label);
+    let question = format!("Run {}?", job.title);
     let run = button("run", "Run", "play", "green", question, "state_not");
-    let question = format!("Stop {}? The backup that is running is not finished then.", job.label);
+    let question = format!("Stop {}? The backup that is running is not finished then.", job.title);
     let stop = button("stop", "Stop", "stop", "red", question, "state");
     let values =
-        [("label", quoted(&job.label)), ("job", job.stem.clone()), ("buttons", offered(context, run, stop))];
+        [("label", quoted(&job.title)), ("job", job.stem.clone()), ("buttons", offered(context, run, stop))];
     filled(JOB, &values)
 }
 
@@ -237,6 +244,24 @@ mod tests {
                 "{commands}"
             );
             assert!(!text.contains('@'), "{text}");
+        }
+    }
+
+    #[test]
+    fn jobs_that_share_a_label_are_told_apart() {
+        let mut config: serde_json::Value = serde_json::from_str(&example()).unwrap();
+        let jobs = config["jobs"].as_array_mut().unwrap();
+        let servers: Vec<String> =
+            jobs.iter().map(|job| job["server"].as_str().unwrap().to_owned()).collect();
+        let last = jobs.len() - 1;
+        assert_ne!(servers[0], servers[last]);
+        for place in [0, last] {
+            jobs[place]["label"] = "Accounts".into();
+        }
+        let text = dashboard(&parse(&config.to_string()));
+        for server in [&servers[0], &servers[last]] {
+            assert!(text.contains(&format!("name: \"Accounts ({server})\"")), "{text}");
+            assert!(text.contains(&format!("text: \"Run Accounts ({server})?\"")), "{text}");
         }
     }
 
