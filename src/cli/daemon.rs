@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::print_warning;
-use super::words;
 use crate::control::{self, Found};
+use crate::words;
 use crate::{daemon, logging};
 
 pub(super) fn daemon(path: &Path, verbose: u8) -> Result<Exit, Failure> {

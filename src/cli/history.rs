@@ -9,9 +9,9 @@ use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::print;
 use super::table::{Cell, Column, Table};
-use super::words;
 use crate::history::{Filter, History, HistoryError};
 use crate::model::{InvalidId, RunRecord};
+use crate::words;
 
 #[derive(Serialize)]
 struct Records {

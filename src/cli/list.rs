@@ -9,10 +9,10 @@ use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::{print, print_error};
 use super::table::{Cell, Column, Table};
-use super::words::Tone;
 use crate::jetbackup::{ApiError, Job};
 use crate::model::{JobId, JobKey, Selection, ServerName};
 use crate::orchestrator;
+use crate::words::Tone;
 
 /// Whether a job will get its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

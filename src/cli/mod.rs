@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod mqtt;
 mod output;
+mod paint;
 mod progress;
 mod release;
 mod run;
@@ -19,7 +20,6 @@ mod stop;
 mod table;
 mod test;
 mod validate;
-mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::{print, print_error, print_warning};
-use super::words::count;
 use super::{DiscoveryArgs, MqttAction};
 use crate::config::Config;
 use crate::control::{self, Found};
 use crate::history::History;
 use crate::mqtt;
 use crate::runner::Claim;
+use crate::words::count;
 
 /// Stands for the instance id where there is none yet.
 const NO_INSTANCE: &str = "00000000";

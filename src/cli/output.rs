@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::words::{Paint, Tone};
+use super::paint::Paint;
+use crate::words::Tone;
 
 /// Prints lines of the answer. A reader that went away is no failure of the command.
 pub(super) fn print(text: &str) -> io::Result<()> {

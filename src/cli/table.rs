@@ -3,7 +3,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::words::{Paint, Tone, clean};
+use super::paint::Paint;
+use crate::words::{Tone, clean};
 
 /// The width to keep to where there is no terminal, and on a narrow one.
 pub const WIDTH: usize = 80;

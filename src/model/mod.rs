@@ -6,6 +6,7 @@
 mod command;
 mod event;
 mod id;
+pub mod news;
 mod run;
 mod snapshot;
 pub mod view;

@@ -1,9 +1,9 @@
 //! The texts of the live view, by pure functions.
 
 use crate::cli::table::cut;
-use crate::cli::words::{self, duration};
 use crate::model::view::{JobPhase, JobState, QueuePhase, QueueState};
 use crate::model::{JobKey, Progress};
+use crate::words::{self, duration};
 
 /// Names are cut to this, so that the numbers behind them stay in sight on 80 columns.
 const NAME: usize = 26;

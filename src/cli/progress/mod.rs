@@ -19,8 +19,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::words::{self, Paint, instant_in};
+use crate::cli::paint::Paint;
 use crate::model::{Event, JobKey, RunId, Snapshot, What};
+use crate::words::{self, instant_in};
 use bars::Bars;
 use lines::Details;
 

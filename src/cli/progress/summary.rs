@@ -2,9 +2,10 @@
 
 use jiff::tz::TimeZone;
 
+use crate::cli::paint::Paint;
 use crate::cli::table::{Cell, Column, Table, stdout_width};
-use crate::cli::words::{self, Paint, Tone, because, count, duration, moment_in, over};
 use crate::model::{CycleRecord, JobKey, JobResult, RunRecord};
+use crate::words::{self, Tone, because, count, duration, moment_in, over};
 
 /// The end of a run for standard output: a line for the cycle, a row for each run that ended, with its reason below, and then
 /// what is still running. `usual` gives the seconds a job usually takes.

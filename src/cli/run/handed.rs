@@ -14,10 +14,10 @@ use super::turns::{End, Turns};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{print, print_error};
 use crate::cli::progress::{self, Handed, Live};
-use crate::cli::words;
 use crate::config::Config;
 use crate::control::{self, Carried, Client, ControlError, Followed, Follower, Found, Runner};
 use crate::model::{Command, Event, JobKey, Selection, Snapshot, What};
+use crate::words;
 
 /// How long a daemon that went away may take to come back.
 const BACK: Duration = Duration::from_secs(120);

@@ -16,11 +16,11 @@ use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::print;
 use super::table::{Cell, Column, Table};
-use super::words::duration;
 use crate::config::Config;
 use crate::control::{self, Found, Runner};
 use crate::model::Selection;
 use crate::orchestrator::plan;
+use crate::words::duration;
 
 pub(super) fn run(path: &Path, verbose: u8, args: &RunArgs) -> Result<Exit, Failure> {
     let config = context::load(path)?;

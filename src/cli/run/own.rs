@@ -11,12 +11,12 @@ use crate::cli::context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{print, print_warning};
 use crate::cli::progress::{self, Live};
-use crate::cli::words;
 use crate::config::Config;
 use crate::control;
 use crate::history::{Filter, History};
 use crate::model::{CycleRecord, JobKey, Selection};
 use crate::runner::{Claim, Runner, log_events};
+use crate::words;
 
 /// Runs the selected jobs.
 pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {

@@ -2,11 +2,12 @@
 
 use jiff::tz::TimeZone;
 
+use crate::cli::paint::Paint;
 use crate::cli::progress::how_far;
 use crate::cli::table::{Cell, Column, Table, stdout_width};
-use crate::cli::words::{self, Paint, Tone, count, duration, moment_in};
 use crate::control::{Runner, Status};
 use crate::model::view::{JobState, LastCycle, QueueState, QueuedJob, ServerState};
+use crate::words::{self, Tone, count, duration, moment_in};
 
 /// How things look where they are shown.
 pub(super) struct Look {

@@ -3,23 +3,7 @@
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
-/// What a text is to the reader, rather than a colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
-    /// Nothing special.
-    #[default]
-    Plain,
-    /// As it should be.
-    Good,
-    /// Worth a look.
-    Warn,
-    /// Wrong.
-    Bad,
-    /// Of little interest.
-    Quiet,
-    /// A heading.
-    Strong,
-}
+use crate::words::Tone;
 
 /// Whether a place takes colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

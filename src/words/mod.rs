@@ -1,12 +1,10 @@
-//! How things are said to people: durations, times, states and events, and the colour that goes with them.
+//! How things are said to people: durations, times, states and events, and the tone that goes with them.
 //!
 //! Everything here is plain English whatever the locale. This room must not know where its words are shown, nor how
 //! they are laid out.
 
-mod paint;
 mod sentence;
 
-pub use paint::{Paint, Tone};
 pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
 
@@ -15,6 +13,24 @@ use jiff::tz::TimeZone;
 
 use crate::model::view::{JobPhase, QueuePhase};
 use crate::model::{JobResult, Reason, RunRecord, ServerName};
+
+/// What a text is to the reader, rather than a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Bad,
+    /// Of little interest.
+    Quiet,
+    /// A heading.
+    Strong,
+}
 
 /// A duration of so many seconds, in its two largest units: `45 s`, `3 min 20 s`, `12 min`, `1 h 23 min`, `2 d 4 h`.
 #[must_use]
