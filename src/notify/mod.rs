@@ -3,6 +3,10 @@
 //! `letter` is what a mail says, before anybody is to get it. This room sees events and what is on record. It must
 //! know neither servers nor how a run works, and nothing in it can hold up the queue.
 
+mod desk;
 mod letter;
+mod life;
+mod note;
+mod policy;
 
 pub use letter::{Letter, Tag};

@@ -33,6 +33,7 @@ use tokio::time::Instant;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use survey::survey;
+pub use telling::{Correspondent, Note};
 pub use wheel::{Handle, Orchestrator, Request};
 
 /// This moment, by the clock that never jumps and by the one on the wall.
