@@ -8,5 +8,7 @@ mod letter;
 mod life;
 mod note;
 mod policy;
+mod render;
+mod smtp;
 
 pub use letter::{Letter, Tag};
