@@ -13,6 +13,7 @@ mod paging;
 mod request;
 mod scalar;
 mod status;
+mod tail;
 mod text;
 mod view;
 

@@ -147,7 +147,7 @@ fn ids(notes: &[Waiting]) -> Vec<i64> {
 impl Correspondent for Desk {
     fn note(&self, event: &Event, snapshot: &Snapshot) -> Option<String> {
         let worth = is_worth_a_note(&self.wanted, event, snapshot);
-        worth.then(|| Note::Happened(event.clone()).write())
+        worth.then(|| Note::Happened(Box::new(event.clone())).write())
     }
 
     fn noted(&self, note: orchestrator::Note) {

@@ -12,7 +12,7 @@ use crate::words;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Note {
     /// Something happened.
-    Happened(Event),
+    Happened(Box<Event>),
     /// The daemon is at work.
     Started {
         /// When.
@@ -84,10 +84,20 @@ impl Note {
 
     pub fn urgency(&self) -> Urgency {
         match self {
-            Self::Happened(Event { what: What::CycleFinished(_), .. }) | Self::Life { .. } => Urgency::Own,
-            Self::Happened(Event { what: What::JobTimeout { .. }, .. }) => Urgency::Urgent,
-            Self::Happened(_) => Urgency::Routine,
+            Self::Happened(event) => match event.what {
+                What::CycleFinished(_) => Urgency::Own,
+                What::JobTimeout { .. } => Urgency::Urgent,
+                _ => Urgency::Routine,
+            },
             Self::Started { .. } | Self::Stopping { .. } => Urgency::Urgent,
+            Self::Life { .. } => Urgency::Own,
+        }
+    }
+
+    fn what(&self) -> Option<&What> {
+        match self {
+            Self::Happened(event) => Some(&event.what),
+            _ => None,
         }
     }
 
@@ -103,16 +113,16 @@ impl Note {
 
     /// The cycle whose summary this is.
     pub fn summary_of(&self) -> Option<CycleId> {
-        match self {
-            Self::Happened(Event { what: What::CycleFinished(cycle), .. }) => Some(cycle.id),
+        match self.what()? {
+            What::CycleFinished(cycle) => Some(cycle.id),
             _ => None,
         }
     }
 
     /// The cycle whose summary tells this as well.
     pub fn is_told_by(&self) -> Option<CycleId> {
-        match self {
-            Self::Happened(Event { what: What::JobFinished { run, recovered: false }, .. }) => run.cycle,
+        match self.what()? {
+            What::JobFinished { run, recovered: false } => run.cycle,
             _ => None,
         }
     }

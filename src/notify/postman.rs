@@ -29,19 +29,19 @@ const GIVEN_UP: (u32, Duration) = (75, Duration::from_secs(3 * 24 * 3600));
 
 /// The postman on his rounds.
 pub(super) struct Postman {
-    pub wanted: Notification,
-    pub desk: Arc<Desk>,
-    pub mailer: Mailer,
-    pub facts: Facts,
+    wanted: Notification,
+    desk: Arc<Desk>,
+    mailer: Mailer,
+    facts: Facts,
     /// Where it is told how the outbox stands.
-    pub aside: mpsc::Sender<What>,
-    pub closing: CancellationToken,
-    pub memory: Memory,
+    aside: mpsc::Sender<What>,
+    closing: CancellationToken,
+    memory: Memory,
 }
 
 /// What is remembered from one round to the next.
 #[derive(Default)]
-pub(super) struct Memory {
+struct Memory {
     /// When the last letter about routine notes was sent.
     routine: Option<Instant>,
     /// How often in a row the server could not be used, and when to try again.
@@ -53,6 +53,25 @@ pub(super) struct Memory {
 }
 
 impl Postman {
+    pub fn new(
+        wanted: &Notification,
+        desk: &Arc<Desk>,
+        mailer: &Mailer,
+        facts: &Facts,
+        aside: &mpsc::Sender<What>,
+        closing: &CancellationToken,
+    ) -> Self {
+        Self {
+            wanted: wanted.clone(),
+            desk: Arc::clone(desk),
+            mailer: mailer.clone(),
+            facts: facts.clone(),
+            aside: aside.clone(),
+            closing: closing.clone(),
+            memory: Memory::default(),
+        }
+    }
+
     /// Goes rounds until told to close; then once more, for what came last.
     pub async fn go(mut self) {
         loop {
@@ -128,7 +147,10 @@ impl Postman {
     /// Sends a letter; answers how long to wait where it has to be tried again.
     async fn send(&mut self, bundle: &Bundle, session: &mut Session) -> Option<Duration> {
         let notes = &bundle.notes;
-        let id = bundle.letter.clone().unwrap_or_else(|| letter_id(notes));
+        let id = bundle
+            .letter
+            .clone()
+            .unwrap_or_else(|| letter_id(notes.first().map_or(Timestamp::UNIX_EPOCH, |note| note.at)));
         let Some(letter) = self.facts.letter(&id, notes).await else {
             // There is nothing to tell after all.
             self.done(notes).await;
@@ -194,7 +216,8 @@ impl Postman {
     async fn tell(&mut self) {
         let state = self.desk.state().await;
         // Nobody may be there any more who keeps the queue: then nobody needs to know.
-        if self.memory.told.as_ref() != Some(&state) && self.aside.try_send(What::Outbox(state.clone())).is_ok()
+        if self.memory.told.as_ref() != Some(&state)
+            && self.aside.try_send(What::Outbox(state.clone())).is_ok()
         {
             self.memory.told = Some(state);
         }
@@ -227,9 +250,8 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// An id that no other letter has.
-fn letter_id(notes: &[Waiting]) -> String {
-    let at = notes.first().map_or(0, |note| note.at.as_millisecond());
-    format!("{at:x}.{:016x}", RandomState::new().build_hasher().finish())
+pub(super) fn letter_id(at: Timestamp) -> String {
+    format!("{:x}.{:016x}", at.as_millisecond(), RandomState::new().build_hasher().finish())
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ fn a_summary_needs_a_reason() {
 }
 
 fn waits(id: i64, event: Event) -> Waiting {
-    let note = Note::Happened(event);
+    let note = Note::Happened(Box::new(event));
     Waiting { id: Some(id), note, letter: None, missing: None, at: Timestamp::UNIX_EPOCH, tries: 0 }
 }
 
@@ -187,7 +187,9 @@ fn twenty_failures_in_a_row_are_one_letter() {
 #[test]
 fn a_summary_tells_the_failures_of_its_cycle() {
     let mut other = failure(3);
-    if let Note::Happened(Event { what: What::JobFinished { run, .. }, .. }) = &mut other.note {
+    if let Note::Happened(event) = &mut other.note
+        && let What::JobFinished { run, .. } = &mut event.what
+    {
         run.cycle = Some(CycleId(8));
     }
     let plan = plan(vec![failure(1), limit(2), other, summary(4)], false);

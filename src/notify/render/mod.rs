@@ -52,4 +52,4 @@ impl Envelope {
 }
 
 /// How a job is called that has no run to say so.
-pub(super) type Labels<'a> = &'a dyn Fn(&JobKey) -> Option<String>;
+pub(super) type Labels<'a> = &'a (dyn Fn(&JobKey) -> Option<String> + Sync);
