@@ -3,7 +3,7 @@
 use super::Assembly;
 use crate::config::check::complaint;
 use crate::config::file::{DEFAULT_SENDER, NotificationSection};
-use crate::config::{Notification, SmtpSecurity, address, host};
+use crate::config::{Notification, Secret, SmtpSecurity, address, host};
 
 const WANTED: &str = "an address as in a@example.com or Name <a@example.com>";
 
@@ -16,14 +16,16 @@ impl Assembly<'_> {
             self.fault(used, "notification.smtp_host", fault);
         }
         let by_flag = if entry.smtp_tls { SmtpSecurity::Starttls } else { SmtpSecurity::None };
-        let mut secret =
-            |key, text: Option<String>| self.secret(used, &format!("notification.{key}"), text.as_deref());
+        let smtp_password = self.secret(used, "notification.smtp_password", entry.smtp_password.as_deref());
+        // These work without mail, too.
+        let ping_url = self.url("ping_url", entry.ping_url.as_deref());
+        let webhook_url = self.url("webhook_url", entry.webhook_url.as_deref());
         Notification {
             enabled: entry.enabled,
             smtp_host: entry.smtp_host,
             smtp_port: entry.smtp_port,
             smtp_user: entry.smtp_user,
-            smtp_password: secret("smtp_password", entry.smtp_password),
+            smtp_password,
             smtp_security: entry.smtp_security.unwrap_or(by_flag),
             smtp_ca_file: entry.smtp_ca_file,
             from_address,
@@ -34,9 +36,25 @@ impl Assembly<'_> {
             on_partial: entry.on_partial,
             on_daemon_lifecycle: entry.on_daemon_lifecycle,
             digest: entry.digest,
-            ping_url: secret("ping_url", entry.ping_url),
-            webhook_url: secret("webhook_url", entry.webhook_url),
+            ping_url,
+            webhook_url,
         }
+    }
+
+    /// A URL that may hold a token: it is never shown. One that stands elsewhere is looked at when it is used.
+    fn url(&mut self, key: &str, text: Option<&str>) -> Option<Secret> {
+        let path = format!("notification.{key}");
+        let secret = self.secret(true, &path, text)?;
+        let is_url = |url: &str| {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+            host.is_some_and(|host| !host.is_empty())
+                && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+        };
+        if secret.is_literal() && !text.is_some_and(is_url) {
+            self.problem(&path, "is no URL; needed: one as in https://example.com/path (it is not shown, as it may hold a token)");
+        }
+        Some(secret)
     }
 
     /// The recipients that can be written to.
