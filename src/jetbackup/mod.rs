@@ -13,6 +13,7 @@ mod paging;
 mod request;
 mod scalar;
 mod status;
+mod switch;
 mod text;
 mod view;
 
@@ -23,4 +24,5 @@ pub use client::{Client, Trigger};
 pub use error::{ApiError, Cause};
 pub use objects::{Destination, Group, Info, Job, Log};
 pub use status::{GroupStatus, LogStatus};
+pub use switch::SwitchError;
 pub use view::View;
