@@ -35,7 +35,7 @@ fn server(state: &ServerState) -> Value {
         "reachable": state.reachable,
         "jetbackup": state.jetbackup,
         "version": state.version,
-        "error": state.error,
+        "error": state.error.as_ref().or(state.destination_stuck.as_ref()),
         "since": state.since,
         "checked_at": state.checked_at,
         "destination_free": state.destination_free,

@@ -1,0 +1,397 @@
+//! A server's destination around its jobs: enabled before the first, disabled after the last, or a reason to skip them.
+//!
+//! What is about to be enabled is on record before the request leaves, so that it is disabled again whatever happens
+//! to this process. Nothing is disabled while a backup may be writing to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::activation::Activations;
+use super::look::FRESH;
+use super::queue::Queue;
+use super::run::Run;
+use super::sight::says_running;
+use super::wheel::Orchestrator;
+use crate::jetbackup::{ApiError, Client, Destination, Job, SwitchError, View};
+use crate::model::{DestinationId, Reason, ServerName, What};
+
+/// Under this name the destinations enabled from here are kept in the history.
+const KEPT_AS: &str = "destinations";
+/// How long a destination that was seen enabled is not asked about again.
+const SEEN_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long a single run may take at its end to disable what it enabled.
+const LAST_CHANCE: Duration = Duration::from_secs(2 * 60);
+
+/// What is known of the destinations.
+#[derive(Default)]
+pub(super) struct Destinations {
+    activations: Activations,
+    lowerings: JoinSet<Lowering>,
+    /// When each server's was last seen enabled.
+    seen: HashMap<ServerName, Instant>,
+    /// What was told of each server's last, so that it is told once.
+    told: HashMap<ServerName, String>,
+}
+
+impl Destinations {
+    /// Whether one of this server is being disabled: until that is over, nothing may be triggered there.
+    pub fn is_lowering(&self, server: &ServerName) -> bool {
+        self.activations.is_lowering(server)
+    }
+
+    /// The next attempt to disable one that has come to its end.
+    pub async fn lowered(&mut self) -> Option<Result<Lowering, JoinError>> {
+        self.lowerings.join_next().await
+    }
+}
+
+/// An attempt to disable a destination that has come to its end.
+pub(super) struct Lowering {
+    server: ServerName,
+    destination: DestinationId,
+    outcome: Lowered,
+}
+
+enum Lowered {
+    /// It is disabled, or gone; `asked` if it was enabled before.
+    Disabled {
+        asked: bool,
+    },
+    Busy(String),
+    Failed(String),
+}
+
+/// Whether a server's job may be triggered, as far as its destination goes.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// It may.
+    Ready,
+    /// Not by what was seen before this: some time has passed.
+    LookAgain,
+    /// Its turn passes.
+    Not(String),
+    /// The server could not be asked or told.
+    Later(Reason, String),
+}
+
+impl Orchestrator {
+    /// Takes up what an earlier process enabled.
+    pub(super) async fn recall_destinations(&mut self) {
+        let kept = self.history.kept(KEPT_AS).await.map_err(|error| error.to_string());
+        let read = kept.and_then(|kept| match kept {
+            Some(text) => {
+                Activations::read(&text).map_err(|error| format!("the record makes no sense: {error}"))
+            }
+            None => Ok(Activations::default()),
+        });
+        match read {
+            Ok(activations) => self.destinations.activations = activations,
+            Err(error) => {
+                let text = format!(
+                    "which destinations an earlier start enabled is not known: {error}; \
+                     look with `destinations` whether one is enabled that should not be"
+                );
+                return self.tell(What::Alert { job: None, text }).await;
+            }
+        }
+        let config = Arc::clone(&self.config);
+        let is_known = |name: &ServerName| config.servers.iter().any(|server| server.name == *name);
+        let lost = self.destinations.activations.drop_unknown(is_known);
+        if lost.is_empty() {
+            return;
+        }
+        self.keep_destinations().await;
+        for one in lost {
+            let error = "the server is no longer configured; disable it in JetBackup there".to_owned();
+            self.tell(What::DestinationStuck { server: one.server, destination: one.destination, error })
+                .await;
+        }
+    }
+
+    /// Sees to it that the destination of a server's jobs is enabled, as far as the configuration asks for it.
+    pub(super) async fn prepare_destination(&mut self, server: &ServerName) -> Prepared {
+        let rules = self.config.destination;
+        let configured = self.config.servers.iter().find(|known| known.name == *server);
+        let (Some(destination), Some(client)) =
+            (configured.and_then(|server| server.destination_id), self.client(server))
+        else {
+            return Prepared::Ready;
+        };
+        let wanted = rules.force_activate || rules.skip_if_disabled;
+        if !wanted || self.destinations.seen.get(server).is_some_and(|at| at.elapsed() < SEEN_FOR) {
+            return Prepared::Ready;
+        }
+        if self.destinations.is_lowering(server) {
+            // Whichever way that ends, it is known then.
+            return Prepared::LookAgain;
+        }
+        if rules.force_activate {
+            client.hope_for_destinations();
+        }
+        let begun = Instant::now();
+        let Some(answer) = self.meanwhile(async move { client.destination(destination).await }).await else {
+            return Prepared::LookAgain;
+        };
+        match answer {
+            Ok(Some(Destination { disabled: Some(false), .. })) => {
+                self.destinations.seen.insert(server.clone(), Instant::now());
+                self.destinations.told.remove(server);
+                self.destinations.activations.use_again(server, destination);
+            }
+            Ok(Some(Destination { disabled: Some(true), .. })) if rules.force_activate => {
+                return self.enable(server, destination).await;
+            }
+            Ok(Some(Destination { disabled: Some(true), .. })) => {
+                return Prepared::Not(format!(
+                    "destination {destination} is disabled; enable it in JetBackup, or have that done with \
+                     destination.force_activate"
+                ));
+            }
+            Err(error) if rules.force_activate && error.is_unreachable() => {
+                return Prepared::Later(Reason::Unreachable, error.to_string());
+            }
+            unknown => self.tell_unknown(server, destination, &unknown).await,
+        }
+        if begun.elapsed() > FRESH {
+            // What was seen of the other servers has grown old; what was seen of this destination has not.
+            self.destinations.seen.insert(server.clone(), Instant::now());
+            return Prepared::LookAgain;
+        }
+        Prepared::Ready
+    }
+
+    /// Whether it is enabled cannot be told: the job gets its turn, and JetBackup fails it if it was not.
+    async fn tell_unknown(
+        &mut self,
+        server: &ServerName,
+        destination: DestinationId,
+        answer: &Result<Option<Destination>, ApiError>,
+    ) {
+        let why = match answer {
+            Ok(Some(_)) => format!("{server} does not say whether it is enabled"),
+            Ok(None) => SwitchError::NotFound { server: server.clone(), destination }.to_string(),
+            Err(error) if error.is_gate_refusal() => {
+                SwitchError::Forbidden { server: server.clone() }.to_string()
+            }
+            Err(error) => error.to_string(),
+        };
+        if !self.config.destination.force_activate {
+            tracing::info!("whether destination {destination} of {server} is enabled is not known: {why}");
+            return;
+        }
+        let text = format!("destination {destination} of {server} was not enabled for its jobs: {why}");
+        if self.destinations.told.insert(server.clone(), text.clone()).as_ref() != Some(&text) {
+            self.tell(What::Alert { job: None, text }).await;
+        }
+    }
+
+    /// It is disabled and to be enabled: what is about to be done is on record first.
+    async fn enable(&mut self, server: &ServerName, destination: DestinationId) -> Prepared {
+        let Some(client) = self.client(server) else { return Prepared::Ready };
+        self.destinations.activations.add(server, destination);
+        self.destinations.activations.use_again(server, destination);
+        self.keep_destinations().await;
+        let switch = async move { client.switch_destination(destination, true).await };
+        let Some(switched) = self.meanwhile(switch).await else { return Prepared::LookAgain };
+        match switched {
+            Ok(()) => {
+                self.destinations.seen.insert(server.clone(), Instant::now());
+                self.destinations.told.remove(server);
+                if let Some(one) = self.destinations.activations.find(server, destination) {
+                    one.confirmed = true;
+                }
+                self.tell(What::DestinationEnabled { server: server.clone(), destination }).await;
+                Prepared::LookAgain
+            }
+            Err(error) => {
+                if error.is_unchanged() {
+                    self.destinations.activations.remove(server, destination);
+                    self.keep_destinations().await;
+                }
+                if error.is_unreachable() {
+                    return Prepared::Later(Reason::DestinationDisabled, error.to_string());
+                }
+                Prepared::Not(error.to_string())
+            }
+        }
+    }
+
+    /// Begins to disable what was enabled from here, wherever no job of the server is queued or may be running.
+    pub(super) fn start_lowering(&mut self) {
+        let (queue, runs) = (&self.queue, &self.runs);
+        let due = self
+            .destinations
+            .activations
+            .take_due(Instant::now(), |server| is_done_with(queue, runs, server));
+        for (server, destination) in due {
+            self.destinations.seen.remove(&server);
+            let Some(client) = self.client(&server) else { continue };
+            self.destinations.lowerings.spawn(async move {
+                Lowering { outcome: lower(&client, destination).await, server, destination }
+            });
+        }
+    }
+
+    /// When the next one is to be disabled.
+    pub(super) fn next_lowering(&self) -> Option<Instant> {
+        self.destinations.activations.next(|server| is_done_with(&self.queue, &self.runs, server))
+    }
+
+    pub(super) async fn absorb_lowering(&mut self, lowering: Result<Lowering, JoinError>) {
+        let Lowering { server, destination, outcome } = match lowering {
+            Ok(lowering) => lowering,
+            Err(error) => {
+                // It belongs to no destination any more: each is tried again.
+                tracing::error!("disabling a destination broke off: {error}");
+                return self.destinations.activations.forget_attempts(Instant::now());
+            }
+        };
+        let now = Instant::now();
+        match outcome {
+            Lowered::Disabled { asked } => {
+                let Some(one) = self.destinations.activations.remove(&server, destination) else { return };
+                self.keep_destinations().await;
+                if asked || one.confirmed || one.stuck {
+                    let recovered = one.stuck;
+                    self.tell(What::DestinationDisabled { server, destination, recovered }).await;
+                }
+            }
+            Lowered::Busy(why) => {
+                tracing::info!("destination {destination} of {server} stays enabled for now: {why}");
+                if let Some(one) = self.destinations.activations.find(&server, destination) {
+                    one.is_busy(why, now);
+                }
+            }
+            Lowered::Failed(error) => {
+                tracing::warn!("destination {destination} of {server} could not be disabled: {error}");
+                let one = self.destinations.activations.find(&server, destination);
+                if one.is_some_and(|one| one.failed(error.clone(), now)) {
+                    self.keep_destinations().await;
+                    self.tell(What::DestinationStuck { server, destination, error }).await;
+                }
+            }
+        }
+    }
+
+    /// The last that a single run does: disables what it enabled, as far as nothing writes, and not for ever.
+    pub(super) async fn lower_before_end(&mut self) {
+        let (leave, deadline) = (self.leave.clone(), Instant::now() + LAST_CHANCE);
+        while !leave.is_cancelled() {
+            self.start_lowering();
+            let next = self.next_lowering().filter(|at| *at < deadline);
+            if self.destinations.lowerings.is_empty() && next.is_none() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => {}
+                Some(lowering) = self.destinations.lowered() => self.absorb_lowering(lowering).await,
+                () = tokio::time::sleep_until(next.unwrap_or(deadline)) => {}
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        self.tell_left_enabled().await;
+    }
+
+    /// What a single run leaves enabled, and why; not what was told as stuck.
+    async fn tell_left_enabled(&mut self) {
+        let why = |server: &ServerName| match () {
+            () if !is_done_with(&self.queue, &self.runs, server) => "a backup may be writing to it",
+            () if self.leave.is_cancelled() => "this program was told to end",
+            () => "it could not be disabled in time",
+        };
+        let left = self.destinations.activations.iter().filter(|one| !one.told);
+        let left: Vec<String> = left
+            .map(|one| {
+                let (destination, server) = (one.destination, &one.server);
+                let why = one.why.as_deref().unwrap_or_else(|| why(server));
+                format!("destination {destination} of {server} stays enabled until the next start: {why}")
+            })
+            .collect();
+        for text in left {
+            self.tell(What::Alert { job: None, text }).await;
+        }
+    }
+
+    async fn keep_destinations(&mut self) {
+        let text = self.destinations.activations.written();
+        if let Err(error) = self.history.keep(KEPT_AS, text).await {
+            let text = format!(
+                "which destinations are enabled from here is not on record: {error}; \
+                 should this program end now, look with `destinations`"
+            );
+            self.tell(What::Alert { job: None, text }).await;
+        }
+    }
+
+    /// Does what is asked while something takes its time. `None` if this process is to end before it is done.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let leave = self.leave.clone();
+        tokio::pin!(work);
+        loop {
+            let nap = self.nap();
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => return None,
+                Some(request) = self.inbox.recv() => self.answer(request).await,
+                done = &mut work => return Some(done),
+                () = tokio::time::sleep(nap) => self.show_life(),
+            }
+        }
+    }
+}
+
+/// No job of the server is queued, and no run of it is or may be under way.
+fn is_done_with(queue: &Queue, runs: &[Run], server: &ServerName) -> bool {
+    !queue.has_any_of(server) && runs.iter().all(|run| run.is_late() || run.record.key.server != *server)
+}
+
+/// Disables a destination, if nothing writes to it.
+async fn lower(client: &Client, destination: DestinationId) -> Lowered {
+    match client.look().await {
+        Ok(view) => {
+            if let Some(why) = writer(&view, destination) {
+                return Lowered::Busy(why);
+            }
+        }
+        Err(error) => {
+            return Lowered::Failed(format!("whether something writes to it is not known: {error}"));
+        }
+    }
+    client.hope_for_destinations();
+    match client.destination(destination).await {
+        Ok(Some(Destination { disabled: Some(true), .. }) | None) => {
+            return Lowered::Disabled { asked: false };
+        }
+        // Read back it is anyway, once it was asked for.
+        Ok(Some(_)) | Err(_) => {}
+    }
+    match client.switch_destination(destination, false).await {
+        Ok(()) => Lowered::Disabled { asked: true },
+        Err(error) => Lowered::Failed(error.to_string()),
+    }
+}
+
+/// What may be writing to a destination, whoever started it, in words; a job that is known to write elsewhere is not.
+fn writer(view: &View, destination: DestinationId) -> Option<String> {
+    let elsewhere = |job: &Job| !job.destinations.is_empty() && !job.destinations.contains(&destination);
+    let unfinished = view.groups.iter().filter(|group| !group.status.is_finished());
+    for group in unfinished {
+        let job = group.job.and_then(|id| view.job(id));
+        if !job.is_some_and(elsewhere) {
+            return Some(match group.job {
+                Some(job) => format!("job {job} is running or queued there"),
+                None => format!("queue group {} is not finished there", group.id),
+            });
+        }
+    }
+    let mut jobs = view.jobs.iter().filter(|job| !elsewhere(job));
+    jobs.find(|job| says_running(view, job.id) == Some(true))
+        .map(|job| format!("job {} says that it is running", job.id))
+}
