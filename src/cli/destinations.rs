@@ -191,7 +191,14 @@ mod tests {
             ("web2".parse().unwrap(), Ok(Vec::new())),
         ];
         let text = table(&compare(&config(), answers)).render(120, Paint::PLAIN);
-        let golden = "";
+        let golden = "\
+Server  Destination id            Name   State                      Free   Total  Used here
+web1    000000000000000000000001  nas 1  enabled                  1.5 TB  4.0 TB  configured
+web1    000000000000000000000002  nas 2  DISABLED
+web1    000000000000000000000003  nas 3  enabled, read-only       1.5 TB  4.0 TB
+web1    000000000000000000000004         unknown                  1.5 TB  4.0 TB
+web2    000000000000000000000009         NOT FOUND on the server                  configured
+";
         assert_eq!(text, golden, "\n{text}");
     }
 }

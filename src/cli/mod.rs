@@ -61,7 +61,7 @@ enum Action {
     Test(ServerArgs),
     /// List the jobs in the queue's plan, and those the servers have beside them.
     List(JsonArgs),
-    /// List where the servers' jobs may write to, whether they can now, and how much room there is.
+    /// List the servers' destinations: their state, and how much room they have.
     Destinations(JsonArgs),
     /// Stop a run by its queue group, as `status` shows it.
     Stop(StopArgs),

@@ -16,6 +16,7 @@ use super::queue::Queue;
 use super::run::Run;
 use super::sight::says_running;
 use super::wheel::Orchestrator;
+use crate::history::History;
 use crate::jetbackup::{ApiError, Client, Destination, Job, SwitchError, View};
 use crate::model::{DestinationId, Reason, ServerName, What};
 
@@ -345,6 +346,15 @@ impl Orchestrator {
             }
         }
     }
+}
+
+/// The destinations that are on record as enabled from here. While a runner is at work that is as it should be.
+///
+/// A record that cannot be read shows nothing: the next start tells what is wrong with it.
+pub async fn left_enabled(history: &History) -> Vec<(ServerName, DestinationId)> {
+    let kept = history.kept(KEPT_AS).await.ok().flatten();
+    let activations = kept.and_then(|text| Activations::read(&text).ok()).unwrap_or_default();
+    activations.iter().map(|one| (one.server.clone(), one.destination)).collect()
 }
 
 /// No job of the server is queued, and no run of it is or may be under way.

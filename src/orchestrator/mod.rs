@@ -33,6 +33,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use destinations::left_enabled;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use survey::survey;

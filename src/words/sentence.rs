@@ -74,7 +74,7 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
             format!("Destination disabled: {destination} on {server}{at_last}")
         }
         What::DestinationStuck { server, destination, error } => told(
-            format!("CRITICAL: destination {destination} on {server} is still enabled and tried again"),
+            format!("CRITICAL: destination {destination} on {server} is still enabled; it is tried again"),
             error,
         ),
     };
