@@ -16,6 +16,8 @@ const STUCK_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The pause after something was seen writing to it, doubled every time: the job's running flag alone outlives its run
 /// by up to 30 seconds.
 const BUSY_PAUSE: Duration = Duration::from_secs(15);
+/// How long something may write to it after our jobs before a person is told that it is still enabled.
+const LONG_BUSY: Duration = Duration::from_secs(6 * 3600);
 /// The longest of these pauses.
 const LONGEST_BUSY_PAUSE: Duration = Duration::from_secs(5 * 60);
 
@@ -44,6 +46,10 @@ pub(super) struct Activation {
     #[serde(skip)]
     busy: u32,
     #[serde(skip)]
+    busy_since: Option<Instant>,
+    #[serde(skip)]
+    told_busy: bool,
+    #[serde(skip)]
     not_before: Option<Instant>,
 }
 
@@ -59,17 +65,23 @@ impl Activation {
             lowering: false,
             failures: 0,
             busy: 0,
+            busy_since: None,
+            told_busy: false,
             not_before: None,
         }
     }
 
-    /// Something may be writing to it.
-    pub fn is_busy(&mut self, why: String, now: Instant) {
+    /// Something may be writing to it. Whether it has been so for so long that a person is to be told.
+    pub fn is_busy(&mut self, why: String, now: Instant) -> bool {
         self.lowering = false;
         let pause = BUSY_PAUSE.saturating_mul(1 << self.busy.min(10)).min(LONGEST_BUSY_PAUSE);
         self.busy += 1;
         self.why = Some(why);
         self.not_before = Some(now + pause);
+        let since = *self.busy_since.get_or_insert(now);
+        let news = !self.told_busy && now.saturating_duration_since(since) >= LONG_BUSY;
+        self.told_busy |= news;
+        news
     }
 
     /// It could not be disabled. Whether that is to be told now.
@@ -126,6 +138,7 @@ impl Activations {
     pub fn use_again(&mut self, server: &ServerName, destination: DestinationId) {
         if let Some(one) = self.find(server, destination) {
             (one.failures, one.busy, one.not_before) = (0, 0, None);
+            (one.busy_since, one.told_busy) = (None, false);
         }
     }
 
@@ -223,10 +236,13 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..7 {
             assert_eq!(all.take_due(now + LONGEST_BUSY_PAUSE, |_| true).len(), 1);
-            all.find(&server(), destination(1)).unwrap().is_busy("job 7 runs".into(), now);
+            assert!(!all.find(&server(), destination(1)).unwrap().is_busy("job 7 runs".into(), now));
             pauses.push((all.next(|_| true).unwrap() - now).as_secs());
         }
         assert_eq!(pauses, [15, 30, 60, 120, 240, 300, 300]);
+        let one = all.find(&server(), destination(1)).unwrap();
+        let told = [1, 2].map(|times| one.is_busy("job 7 runs".into(), now + LONG_BUSY * times));
+        assert_eq!(told, [true, false]);
     }
 
     #[test]

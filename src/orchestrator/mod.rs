@@ -5,7 +5,7 @@
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
 //! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
 //! of the jobs, `telling` commits and tells what happened. `destinations` enables a server's destination before its
-//! jobs and disables it after them; `activation` is the pure part of that.
+//! jobs, `lowering` disables it after them; `activation` is the pure part of that.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -20,6 +20,7 @@ mod flag;
 mod known;
 mod lane;
 mod look;
+mod lowering;
 mod queue;
 mod run;
 mod sight;

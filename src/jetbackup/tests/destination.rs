@@ -106,10 +106,12 @@ async fn it_is_read_in_every_dialect_of_the_simulated_server() {
     }
 }
 
+type Answer = fn(&str) -> Result<Output, ExecError>;
+
 /// A destination that the functions in `works` really switch; the others answer `otherwise`.
 fn switchable(
     works: &'static [&'static str],
-    otherwise: fn(&str) -> Result<Output, ExecError>,
+    otherwise: Answer,
 ) -> impl Fn(&str) -> Result<Output, ExecError> {
     let disabled = Mutex::new(true);
     move |command| match function(command) {
@@ -133,7 +135,7 @@ async fn a_switch_is_believed_when_it_is_read_back_and_tried_by_the_older_functi
     // An unknown function is refused, or answered as if it were known; an older gate may not know it either.
     let acknowledged = |_: &str| success(json!([]));
     let unknown = |_: &str| refusal("Function manageDestination not found");
-    let ways: [fn(&str) -> Result<Output, ExecError>; 3] = [unknown, acknowledged, |_| raw("[]", 0)];
+    let ways: [Answer; 3] = [unknown, acknowledged, |_| raw("[]", 0)];
     for otherwise in ways {
         let (client, server) = scripted(switchable(&["manageDestinationState"], otherwise));
         client.switch_destination(destination(31), true).await.unwrap();
@@ -152,7 +154,7 @@ async fn a_switch_that_did_not_work_says_whether_that_is_sure_and_what_to_do() {
         let error = client.switch_destination(destination(31), true).await.unwrap_err();
         (error.is_unchanged(), error.is_unreachable(), error.to_string())
     };
-    let (unchanged, _, text) = failed(|command| gate_refusal(command)).await;
+    let (unchanged, _, text) = failed(gate_refusal).await;
     assert!(unchanged && text.contains("`--allow destination --allow switch`"), "{text}");
     let (unchanged, _, text) = failed(|_| refusal("in use")).await;
     assert!(unchanged && text.contains("refused to enable") && text.ends_with("in use"), "{text}");
