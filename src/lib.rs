@@ -27,4 +27,5 @@ pub mod schedule;
 pub mod service;
 pub mod ssh;
 pub mod state_dir;
+pub mod tls;
 pub mod words;

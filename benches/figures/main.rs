@@ -5,9 +5,13 @@
 
 mod binary;
 mod calls;
+mod daemon;
 mod idle;
+mod park;
 mod usage;
 
+#[path = "../../tests/support/mosquitto.rs"]
+mod mosquitto;
 #[path = "../../tests/support/night.rs"]
 mod night;
 #[allow(dead_code)]
@@ -27,6 +31,7 @@ fn main() {
     calls::report();
     idle::report();
     binary::report();
+    daemon::report();
 }
 
 fn heading(text: &str) {

@@ -1,19 +1,28 @@
 //! A night of backups in half a minute, on a machine with nothing but Rust: `cargo run --example demo`.
 //!
-//! Three simulated servers listen on loopback ports with SSH and JetBackup's API. The real command line runs against
-//! them, from its configuration file to its exit code. At the end the servers themselves are asked what really ran;
-//! the demo fails if that is not what it should have been.
+//! Three simulated servers listen on loopback ports with SSH and JetBackup's API, and a small broker with MQTT. The
+//! real command line runs against them, from its configuration file to its exit code. At the end the servers and the
+//! broker themselves are asked what really happened; the demo fails if that is not what it should have been.
+//!
+//! `cargo run --example demo -- --ha` keeps them running instead, for a Home Assistant.
 
+mod broker;
+mod chronicle;
 mod night;
 mod truth;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use night::Night;
+use clap::Parser;
+
+use broker::Broker;
+use chronicle::Chronicle;
+use night::{Night, Pace};
 
 const INTRODUCTION: &str = "\
 jetbackup-remote gives the backup jobs of several JetBackup 5 servers their turns,
@@ -31,8 +40,28 @@ between them and the program, and jobs of seconds where yours take hours:
         Home directories   completes, and the late one of web2 ends meanwhile
 ";
 
+/// Shows jetbackup-remote at work, with simulated servers.
+#[derive(Parser)]
+#[command(name = "demo")]
+struct Options {
+    /// Keep the daemon and a broker running until Ctrl-C, for a Home Assistant.
+    #[arg(long)]
+    ha: bool,
+    /// Where the broker of --ha listens. It asks for no password.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
+        requires = "ha"
+    )]
+    listen: SocketAddr,
+}
+
 fn main() -> ExitCode {
-    match show() {
+    let options = Options::parse();
+    let shown = if options.ha { keep_running(options.listen) } else { show() };
+    match shown {
+        Ok(flaws) if flaws.is_empty() && options.ha => ExitCode::SUCCESS,
         Ok(flaws) if flaws.is_empty() => {
             say("\nAll of it was as it should be, by the servers' own account.");
             ExitCode::SUCCESS
@@ -49,11 +78,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// The servers and the broker have threads of their own: the command line takes this one, as in a process of its own.
+fn servers() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
 /// Shows everything, and answers what was not as it should be.
 fn show() -> Result<Vec<String>, Box<dyn Error>> {
-    // The servers have threads of their own: the command line takes this one, as in a process of its own.
-    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let night = servers.block_on(Night::fall())?;
+    let servers = servers()?;
+    let broker = servers.block_on(Broker::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
+    let night = servers.block_on(Night::fall(broker.address(), Pace::Brisk))?;
+    let mut chronicle = Chronicle::default();
+    let mut heard = broker.look_on();
     say(INTRODUCTION);
 
     let run = type_in(night.config(), &["run"]);
@@ -64,6 +100,11 @@ fn show() -> Result<Vec<String>, Box<dyn Error>> {
     } else {
         flaws.push(format!("`run` ended with {run:?}, not with the exit code 2"));
     }
+    say("\nMeanwhile it said over MQTT, below `jetbackup-remote/`:\n");
+    while let Ok((at, publication)) = heard.try_recv() {
+        chronicle.line(&at, &publication).iter().for_each(|line| say(line));
+    }
+    say(&chronicle.beside());
     for command in [["history"], ["status"]] {
         let ended = type_in(night.config(), &command);
         if ended != ExitCode::SUCCESS {
@@ -71,7 +112,48 @@ fn show() -> Result<Vec<String>, Box<dyn Error>> {
         }
     }
     flaws.extend(servers.block_on(truth::flaws(&night))?);
+    flaws.extend(truth::flaws_on_mqtt(&broker));
     Ok(flaws)
+}
+
+/// Keeps the daemon running until Ctrl-C, for a Home Assistant that uses this broker.
+fn keep_running(listen: SocketAddr) -> Result<Vec<String>, Box<dyn Error>> {
+    let servers = servers()?;
+    let broker = servers
+        .block_on(Broker::start(listen))
+        .map_err(|error| format!("the broker cannot listen on {listen}: {error}; choose with --listen"))?;
+    let night = servers.block_on(Night::fall(broker.address(), Pace::Leisurely))?;
+    say(&instructions(broker.address()));
+    let mut heard = broker.look_on();
+    let telling = servers.spawn(async move {
+        let mut chronicle = Chronicle::default();
+        while let Some((at, publication)) = heard.recv().await {
+            chronicle.line(&at, &publication).iter().for_each(|line| say(line));
+        }
+    });
+    let ended = type_in(night.config(), &["daemon"]);
+    telling.abort();
+    Ok(if ended == ExitCode::SUCCESS { Vec::new() } else { vec![format!("`daemon` ended with {ended:?}")] })
+}
+
+fn instructions(broker: SocketAddr) -> String {
+    let port = broker.port();
+    let host = match broker.ip() {
+        ip if ip.is_unspecified() => "this machine's address".to_owned(),
+        ip => ip.to_string(),
+    };
+    let mut text = format!(
+        "Three simulated servers, the daemon and a broker are running until Ctrl-C. In Home Assistant: Settings,\n\
+         Devices & services, Add integration, MQTT; broker {host}, port {port}, no user and no password. The jobs\n\
+         appear as devices, take some 20 to 50 seconds each, and can be run and stopped as often as you like.\n\n\
+         Without Home Assistant:  mosquitto_pub -p {port} -t jetbackup-remote/command/run -m all -q 1\n"
+    );
+    if broker.ip().is_loopback() {
+        text += "For a Home Assistant on another machine: --listen 0.0.0.0:1883\n";
+    } else {
+        text += "This broker asks nobody for a password: whoever reaches it may run and stop these jobs.\n";
+    }
+    text
 }
 
 /// Runs a command as if a person had typed it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -36,29 +37,46 @@ enum Script {
 /// Long enough for every job but the one that is meant to be late, on the slowest of machines.
 const AMPLE: u32 = 120;
 
+/// How long the night's jobs take.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// Seconds: nobody waits for a demo.
+    Brisk,
+    /// Long enough to press a button meanwhile.
+    Leisurely,
+}
+
+impl Pace {
+    fn factor(self) -> u32 {
+        match self {
+            Self::Brisk => 1,
+            Self::Leisurely => 4,
+        }
+    }
+}
+
 /// The jobs in the order of the configuration file.
-pub fn plans() -> Vec<Plan> {
+pub fn plans(pace: Pace) -> Vec<Plan> {
+    let factor = pace.factor();
+    let brisk = |run: Run, seconds: u32| brisk(run.lasting((seconds * factor).into()));
     let plan = |server, label, script, end| Plan {
         server,
         label,
         kind: "accounts",
-        limit: AMPLE,
+        limit: AMPLE * factor,
         script: Script::Runs(script),
         end: (end, false),
         triggers: 1,
     };
-    let completed = |seconds, items| brisk(Run::completed().lasting(seconds).items(items));
+    let completed = |seconds, items| brisk(Run::completed().items(items), seconds);
     let late = completed(12, 40);
     vec![
         plan("web1", "Accounts", completed(6, 24), "completed"),
-        Plan {
-            kind: "database",
-            ..plan("web1", "Databases", brisk(Run::partial().lasting(4).items(8)), "partial")
-        },
-        Plan { limit: 4, end: ("completed", true), ..plan("web2", "Accounts", late, "") },
+        Plan { kind: "database", ..plan("web1", "Databases", brisk(Run::partial().items(8), 4), "partial") },
+        Plan { limit: 4 * factor, end: ("completed", true), ..plan("web2", "Accounts", late, "") },
         Plan {
             kind: "directories",
-            ..plan("web2", "Home directories", brisk(Run::failed().lasting(3).items(5)), "failed")
+            ..plan("web2", "Home directories", brisk(Run::failed().items(5), 3), "failed")
         },
         Plan {
             script: Script::Disabled,
@@ -96,11 +114,11 @@ impl Night {
     ///
     /// # Errors
     /// If the ports or the files cannot be had.
-    pub async fn fall() -> io::Result<Self> {
+    pub async fn fall(broker: SocketAddr, pace: Pace) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("jetbackup-demo-").tempdir()?;
         let client_key = Key::generate()?;
         client_key.write(&directory.path().join("id_ed25519"))?;
-        let plans = plans();
+        let plans = plans(pace);
         let mut servers = Vec::new();
         for name in ["web1", "web2", "web3"] {
             let options = SshOptions {
@@ -112,7 +130,7 @@ impl Night {
             servers.push((name, SshServer::start(world, wall(), options).await?));
         }
         let config = directory.path().join("config.json");
-        let text = serde_json::to_string_pretty(&configuration(directory.path(), &servers, &plans))?;
+        let text = serde_json::to_string_pretty(&configuration(directory.path(), &servers, &plans, broker))?;
         fs::write(&config, text)?;
         Ok(Self { directory, config, servers })
     }
@@ -152,7 +170,14 @@ fn world(server: &str, plans: &[Plan]) -> World {
     world
 }
 
-fn configuration(directory: &Path, servers: &[(&str, SshServer)], plans: &[Plan]) -> Value {
+fn configuration(
+    directory: &Path,
+    servers: &[(&str, SshServer)],
+    plans: &[Plan],
+    broker: SocketAddr,
+) -> Value {
+    // Where it listens on every address, it is reached on this one.
+    let host = if broker.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { broker.ip() };
     let server = |(name, server): &(&str, SshServer)| {
         let host_key = server.host_key_fingerprint();
         let entry = json!({"host": "127.0.0.1", "port": server.port(), "user": "root", "host_key": host_key});
@@ -178,5 +203,6 @@ fn configuration(directory: &Path, servers: &[(&str, SshServer)], plans: &[Plan]
             "state_dir": directory.join("state"),
             "control_socket": directory.join("control.sock"),
         },
+        "mqtt": {"enabled": true, "host": host, "port": broker.port()},
     })
 }

@@ -6,7 +6,10 @@ use jetbackup_sim::World;
 use jetbackup_sim::truth::{Overlap, overlaps, triggered_while_busy};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::night::{Night, Plan, job_id, plans};
+use serde_json::Value;
+
+use crate::broker::Broker;
+use crate::night::{Night, Pace, Plan, job_id, plans};
 
 /// Everything that is not as it should be, in sentences.
 ///
@@ -16,7 +19,7 @@ pub async fn flaws(night: &Night) -> Result<Vec<String>, HistoryError> {
     let records = History::read_only(&night.state_dir())?.runs(&Filter::default()).await?;
     let worlds = night.worlds();
     let mut flaws = Vec::new();
-    for (place, plan) in plans().iter().enumerate() {
+    for (place, plan) in plans(Pace::Brisk).iter().enumerate() {
         flaws.extend(wrong_end(place, plan, &records));
         flaws.extend(wrong_triggers(place, plan, &worlds));
     }
@@ -31,6 +34,29 @@ pub async fn flaws(night: &Night) -> Result<Vec<String>, HistoryError> {
         }
     }
     Ok(flaws)
+}
+
+/// Everything that the broker's retained messages tell otherwise than it was.
+pub fn flaws_on_mqtt(broker: &Broker) -> Vec<String> {
+    let mut flaws = Vec::new();
+    let mut expect = |topic: &str, told: String, wanted: String| {
+        if told != wanted {
+            flaws.push(format!("{topic} says {told}, not {wanted}"));
+        }
+    };
+    let retained = |topic: &str| broker.retained(topic).unwrap_or_default();
+    let state = |topic: &str| serde_json::from_slice::<Value>(&retained(topic)).unwrap_or_default();
+    let availability = "jetbackup-remote/availability";
+    expect(availability, String::from_utf8_lossy(&retained(availability)).into(), "offline".into());
+    let queue = "jetbackup-remote/state";
+    expect(queue, state(queue)["phase"].to_string(), r#""idle""#.into());
+    for (place, plan) in plans(Pace::Brisk).iter().enumerate() {
+        let topic = format!("jetbackup-remote/jobs/{}/{}/state", plan.server, job_id(place));
+        let last = state(&topic)["last"].take();
+        let told = format!("{} {}", last["result"], last["overrun"]);
+        expect(&topic, told, format!("{:?} {}", plan.end.0, plan.end.1));
+    }
+    flaws
 }
 
 fn wrong_end(place: usize, plan: &Plan, records: &[RunRecord]) -> Option<String> {

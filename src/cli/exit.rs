@@ -50,6 +50,9 @@ pub(super) enum Failure {
     /// What was published could not be taken back.
     #[error(transparent)]
     Clear(#[from] crate::mqtt::ClearError),
+    /// A mail could not be sent.
+    #[error(transparent)]
+    Mail(#[from] crate::notify::MailError),
     /// The configuration does not have what is asked for.
     #[error("{0}")]
     Unusable(String),

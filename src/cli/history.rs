@@ -10,12 +10,22 @@ use super::exit::{Exit, Failure};
 use super::output::print;
 use super::table::{Cell, Column, Table};
 use crate::history::{Filter, History, HistoryError};
-use crate::model::{InvalidId, RunRecord};
+use crate::model::{InvalidId, JobKey, RunRecord};
 use crate::words;
 
 #[derive(Serialize)]
 struct Records {
     runs: Vec<RunRecord>,
+    usual: Vec<Usual>,
+}
+
+/// How long a job usually takes.
+#[derive(Serialize)]
+struct Usual {
+    #[serde(flatten)]
+    key: JobKey,
+    /// Seconds: the median of its last ten completed or partial runs.
+    usual_duration: Option<u64>,
 }
 
 pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> {
@@ -26,38 +36,57 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
     let server = names.server.as_deref().map(str::parse).transpose().map_err(unknown)?;
     let job = names.job.as_deref().map(str::parse).transpose().map_err(unknown)?;
     let filter = Filter { server, job, since: None, limit: Some(args.limit) };
-    let runs = block_on(async {
+    let records = block_on(async {
         match History::read_only(&config.orchestrator.state_dir) {
-            Ok(history) => Ok(history.runs(&filter).await?),
+            Ok(history) => Ok(records(&history, &filter).await?),
             // Before the first run there is nothing to tell, which is no failure.
-            Err(HistoryError::Absent { .. }) => Ok(Vec::new()),
+            Err(HistoryError::Absent { .. }) => Ok(Records { runs: Vec::new(), usual: Vec::new() }),
             Err(error) => Err(error.into()),
         }
     })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&Records { runs })?)?;
-    } else if runs.is_empty() {
+        print(&serde_json::to_string_pretty(&records)?)?;
+    } else if records.runs.is_empty() {
         print("nothing is on record yet")?;
     } else {
-        print(table(&runs).trim_end())?;
+        print(table(&records).trim_end())?;
     }
     Ok(Exit::Done)
 }
 
-fn table(runs: &[RunRecord]) -> String {
+/// The runs, and what is usual for each job among them.
+async fn records(history: &History, filter: &Filter) -> Result<Records, HistoryError> {
+    let runs = history.runs(filter).await?;
+    let mut usual: Vec<Usual> = Vec::new();
+    for run in &runs {
+        if usual.iter().all(|known| known.key != run.key) {
+            let usual_duration = history.past(&run.key).await?.usual;
+            usual.push(Usual { key: run.key.clone(), usual_duration });
+        }
+    }
+    Ok(Records { runs, usual })
+}
+
+fn table(records: &Records) -> String {
     let mut table = Table::new([
         Column::left("When"),
         Column::left("Job").shrinks(2),
         Column::left("Result"),
         Column::right("Took").optional(),
+        Column::right("Usually").optional(),
     ]);
-    for run in runs {
+    let usual = |run: &RunRecord| {
+        let known = records.usual.iter().find(|usual| usual.key == run.key);
+        known.and_then(|usual| usual.usual_duration).map(words::duration)
+    };
+    for run in &records.runs {
         let (outcome, tone) = words::outcome(run.result, run.overrun);
         table.row([
             Cell::from(words::moment(run.started.unwrap_or(run.asked))),
             Cell::from(words::name(&run.label, &run.key.server)),
             Cell::toned(outcome, tone),
             Cell::from(run.duration.map(words::duration)),
+            Cell::from(usual(run)),
         ]);
         table.note(&words::because(run));
     }

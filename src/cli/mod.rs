@@ -10,6 +10,7 @@ mod exit;
 mod history;
 mod list;
 mod mqtt;
+mod notify;
 mod output;
 mod paint;
 mod progress;
@@ -74,6 +75,9 @@ enum Action {
     /// Show, or take back, what is published over MQTT.
     #[command(subcommand)]
     Mqtt(MqttAction),
+    /// Try out how people are told.
+    #[command(subcommand)]
+    Notify(NotifyAction),
     /// Show past runs, newest first.
     History(HistoryArgs),
     /// Print the JSON Schema of the configuration.
@@ -164,6 +168,12 @@ enum MqttAction {
     Dashboard,
 }
 
+#[derive(Debug, Subcommand)]
+enum NotifyAction {
+    /// Send a mail to everyone it is configured for, and say what the server answers.
+    Test,
+}
+
 #[derive(Debug, Args)]
 struct DiscoveryArgs {
     /// Remove everything of this installation from the broker, and thereby its devices from Home Assistant.
@@ -212,6 +222,7 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::Release(args) => release::release(&config, &args),
         Action::Daemon => daemon::daemon(&config, verbose),
         Action::Mqtt(action) => mqtt::mqtt(&config, verbose, &action),
+        Action::Notify(NotifyAction::Test) => notify::test(&config, verbose),
         Action::History(args) => history::history(&config, &args),
     }
 }

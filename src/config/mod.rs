@@ -197,6 +197,8 @@ pub struct Notification {
     pub smtp_password: Option<Secret>,
     /// How the way there is encrypted.
     pub smtp_security: SmtpSecurity,
+    /// The authority that signed its certificate.
+    pub smtp_ca_file: Option<PathBuf>,
     /// The sender.
     pub from_address: String,
     /// The recipients.

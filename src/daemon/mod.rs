@@ -47,8 +47,10 @@ pub async fn run(config: Arc<Config>, log: Sentence) -> Result<(), DaemonError> 
     let mut signals = Signals::listen()?;
     let claim = Claim::take(&config.orchestrator).await?;
     let mut next = Some((all_lines(&config)?, config));
+    let mut is_first = true;
     while let Some((lines, config)) = next.take() {
-        next = generation(config, lines, &claim, &service, &mut signals, log).await?;
+        next = generation(config, lines, &claim, &service, &mut signals, log, is_first).await?;
+        is_first = false;
     }
     Ok(())
 }
@@ -64,8 +66,10 @@ async fn generation(
     service: &Arc<Service>,
     signals: &mut Signals,
     log: Sentence,
+    is_first: bool,
 ) -> Result<Option<Reload>, DaemonError> {
-    let (runner, machine) = Runner::start(&config, control::Runner::Daemon, claim, lines).await;
+    let (mut runner, machine) = Runner::start(&config, control::Runner::Daemon, claim, lines).await;
+    runner.tell_of_start(is_first).await;
     let views = [
         tokio::spawn(log_events(runner.handle.events.subscribe(), log)),
         tokio::spawn(status_line::keep(Arc::clone(service), runner.handle.snapshot.clone())),
@@ -84,6 +88,7 @@ async fn generation(
                 Signal::End => {
                     tracing::info!("told to end: what runs goes on and is taken up at the next start");
                     service.stopping();
+                    runner.tell_of_end().await;
                     break None;
                 }
                 Signal::Reload => {

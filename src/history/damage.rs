@@ -1,5 +1,6 @@
 //! A damaged database is set aside, never deleted, and what matters most is carried over into the new one: the
-//! instance id (a new one would double every entity in Home Assistant) and the open runs (they are watched).
+//! instance id (a new one would double every entity in Home Assistant), the open runs (they are watched) and what waits
+//! to be told.
 
 use std::fs;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
+use super::outbox::{self, Noted};
 use super::rows::{self, Change};
 use crate::model::RunRecord;
 
@@ -16,6 +18,7 @@ use crate::model::RunRecord;
 pub(super) struct Salvage {
     instance_id: Option<String>,
     open_runs: Vec<RunRecord>,
+    outbox: Vec<Noted>,
 }
 
 /// Renames the database and what SQLite keeps beside it, and says where it went.
@@ -43,7 +46,11 @@ pub(super) fn salvage(aside: &Path) -> Salvage {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(connection) = Connection::open_with_flags(aside, flags) else { return Salvage::default() };
     let _ = connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;");
-    Salvage { instance_id: rows::instance_id(&connection).ok().flatten(), open_runs: open_runs(&connection) }
+    Salvage {
+        instance_id: rows::instance_id(&connection).ok().flatten(),
+        open_runs: open_runs(&connection),
+        outbox: outbox::waiting(&connection).map(|found| found.rows).unwrap_or_default(),
+    }
 }
 
 /// The open runs that can be reached: from both ends of the table, each time up to the damage.
@@ -72,6 +79,9 @@ pub(super) fn carry_over(salvage: &Salvage, connection: &mut Connection) -> rusq
     }
     for run in &salvage.open_runs {
         Change::Run(Box::new(run.clone())).write(&transaction)?;
+    }
+    for noted in &salvage.outbox {
+        outbox::carry_over(&transaction, noted)?;
     }
     transaction.commit()?;
     Ok(salvage.open_runs.len())

@@ -8,6 +8,7 @@
 
 mod damage;
 mod error;
+mod outbox;
 mod published;
 mod queue;
 mod rows;
@@ -27,9 +28,10 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 pub use error::HistoryError;
+pub use outbox::{Attempt, Noted, Outbox};
 pub use queue::Interrupted;
 
-use crate::model::{CycleRecord, Event, JobId, JobKey, JobResult, RunRecord, ServerName};
+use crate::model::{CycleId, CycleRecord, Event, JobId, JobKey, JobResult, RunRecord, ServerName};
 use rows::{Change, Rows};
 use store::{Access, Notices, Store};
 
@@ -137,14 +139,30 @@ impl History {
     /// # Errors
     /// When it is not on the disk, after 10 seconds at most. After [`HistoryError::TimedOut`] it may still get there.
     pub async fn commit(&self, event: &Event) -> Result<(), HistoryError> {
-        let Some(change) = Change::of(event) else { return Ok(()) };
+        self.commit_with(event, None).await
+    }
+
+    /// As [`History::commit`], and a note about it comes into the outbox with it, or neither does.
+    ///
+    /// # Errors
+    /// As [`History::commit`].
+    pub async fn commit_with(&self, event: &Event, note: Option<String>) -> Result<(), HistoryError> {
+        let (change, at) = (Change::of(event), event.at);
+        if change.is_none() && note.is_none() {
+            return Ok(());
+        }
         if self.inner.access == Access::Read {
             return Err(HistoryError::ReadOnly { path: self.inner.path.clone() });
         }
         self.inner
             .run("write to", move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                change.write(&transaction)?;
+                if let Some(change) = &change {
+                    change.write(&transaction)?;
+                }
+                if let Some(note) = &note {
+                    outbox::post(&transaction, at, note)?;
+                }
                 transaction.commit()
             })
             .await
@@ -277,6 +295,60 @@ impl History {
     /// When it is not on the disk after 10 seconds.
     pub async fn forget_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
         self.inner.run("write to", move |connection| published::forget(connection, &topics)).await
+    }
+
+    /// Puts a note into the outbox.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn post(&self, at: Timestamp, note: String) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| outbox::post(connection, at, &note).map(drop)).await
+    }
+
+    /// The notes that wait in the outbox, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn waiting(&self) -> Result<Vec<Noted>, HistoryError> {
+        let found = self.inner.run("read", |connection| outbox::waiting(connection)).await?;
+        Ok(self.inner.readable(found))
+    }
+
+    /// Notes, before it is handed over, that these notes are the letter with this id.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn address(&self, ids: Vec<i64>, letter: String) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| outbox::address(connection, &ids, &letter)).await
+    }
+
+    /// Notes what became of trying to send these notes.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn tried(&self, ids: Vec<i64>, attempt: Attempt) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| outbox::tried(connection, &ids, &attempt)).await
+    }
+
+    /// How the outbox stands.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn outbox(&self) -> Result<Outbox, HistoryError> {
+        self.inner.run("read", |connection| outbox::outbox(connection)).await
+    }
+
+    /// The runs of a cycle, oldest first; without baselines.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn turns(&self, cycle: CycleId) -> Result<Vec<RunRecord>, HistoryError> {
+        let sql = format!("{} WHERE cycle = ?1 ORDER BY asked, id", rows::ALL_RUNS);
+        let found = self
+            .inner
+            .run("read", move |connection| rows::select(connection, &sql, [cycle.0], rows::run))
+            .await?;
+        Ok(self.inner.readable(found))
     }
 
     /// Eight hexadecimal digits that tell this installation from others on the same broker. Made up once and kept.

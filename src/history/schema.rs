@@ -9,7 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{published, queue, rows};
+use super::{outbox, published, queue, rows};
 
 /// How long rows are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -65,6 +65,18 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS published (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE IF NOT EXISTS outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        note TEXT NOT NULL,
+        letter TEXT,
+        missing TEXT,
+        tries INTEGER NOT NULL,
+        error TEXT,
+        given_up INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings the tables up to date. A file of a newer version is left as it is.
@@ -89,6 +101,7 @@ pub(super) fn is_complete(connection: &Connection) -> rusqlite::Result<()> {
         rows::ALL_META,
         queue::ALL_QUEUE,
         queue::ALL_JOBS,
+        outbox::ALL_OUTBOX,
         published::ALL_PUBLISHED,
     ] {
         connection.prepare(table)?;
@@ -109,6 +122,7 @@ pub(super) fn prune(connection: &mut Connection, now: Timestamp) -> rusqlite::Re
     let transaction = connection.transaction()?;
     transaction.execute("DELETE FROM runs WHERE asked < ?1 AND open = 0", params![before])?;
     transaction.execute("DELETE FROM cycles WHERE started < ?1", params![before])?;
+    transaction.execute("DELETE FROM outbox WHERE at < ?1", params![before])?;
     transaction
         .execute("DELETE FROM baselines WHERE run NOT IN (SELECT id FROM runs WHERE open <> 0)", params![])?;
     transaction.commit()

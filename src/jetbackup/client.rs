@@ -11,6 +11,7 @@ use super::objects::{Destination, Group, Info, Job, Log, Object};
 use super::paging::{Step, Walk, rows};
 use super::request::{Page, Request};
 use super::scalar;
+use super::tail;
 use super::view::{View, newest_first};
 use crate::model::{DestinationId, GroupId, JobId, ServerName};
 use crate::ssh::{Exec, Output, Sent};
@@ -44,6 +45,7 @@ pub struct Client {
     no_info: AtomicBool,
     no_group: AtomicBool,
     no_logs: AtomicBool,
+    no_log: AtomicBool,
     pub(super) no_destination: AtomicBool,
 }
 
@@ -58,6 +60,7 @@ impl Client {
             no_info: AtomicBool::new(false),
             no_group: AtomicBool::new(false),
             no_logs: AtomicBool::new(false),
+            no_log: AtomicBool::new(false),
             no_destination: AtomicBool::new(false),
         }
     }
@@ -173,6 +176,23 @@ impl Client {
         logs.retain(|log| log.job.is_none_or(|job| job == id));
         logs.sort_by_key(|log| std::cmp::Reverse((log.started, log.id)));
         Ok(Some(logs))
+    }
+
+    /// The last lines that JetBackup's own log of a run says, fit to be shown; `None` where the gate does not let it
+    /// through (`--allow log`), and where there is none.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn log_tail(&self, group: GroupId, lines: usize) -> Result<Option<Vec<String>>, ApiError> {
+        if self.no_log.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(log) = self.group(group).await?.and_then(|group| group.log_id) else { return Ok(None) };
+        match self.ask(Request::Log(log)).await {
+            Ok(envelope) => Ok(tail::tail(&envelope.data, lines)),
+            Err(error) if error.is_gate_refusal() || matches!(error.cause, Cause::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One destination; `None` where the server does not know it. As for a job, a no has to be confirmed by the list.
@@ -297,6 +317,7 @@ impl Client {
             Request::Info => Some(&self.no_info),
             Request::Group(_) => Some(&self.no_group),
             Request::Logs(..) => Some(&self.no_logs),
+            Request::Log(_) => Some(&self.no_log),
             Request::Destination(_) | Request::Destinations(_) => Some(&self.no_destination),
             _ => None,
         };

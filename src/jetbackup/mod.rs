@@ -14,6 +14,7 @@ mod request;
 mod scalar;
 mod status;
 mod switch;
+mod tail;
 mod text;
 mod view;
 

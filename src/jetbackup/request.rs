@@ -1,6 +1,6 @@
 //! The closed set of requests, and the exact texts that the SSH gate lets through.
 
-use crate::model::{DestinationId, GroupId, JobId};
+use crate::model::{DestinationId, GroupId, JobId, LogId};
 
 /// One slice of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) enum Request {
     Stop(GroupId),
     /// The logs of a job.
     Logs(JobId, Page),
+    /// One log with its text. The gate wants `--allow log`.
+    Log(LogId),
     /// One destination. The gate wants `--allow destination` for this and the next.
     Destination(DestinationId),
     /// All destinations.
@@ -55,6 +57,7 @@ impl Request {
             Self::Run(_) => "runBackupJobManually",
             Self::Stop(_) => "stopQueueGroup",
             Self::Logs(..) => "listLogs",
+            Self::Log(_) => "getLog",
             Self::Destination(_) => "getDestination",
             Self::Destinations(_) => "listDestinations",
             Self::SwitchDestination(..) => "manageDestination",
@@ -70,6 +73,7 @@ impl Request {
                 | Self::Destinations(_)
                 | Self::SwitchDestination(..)
                 | Self::SwitchDestinationState(..)
+                | Self::Log(_)
         )
     }
 
@@ -81,6 +85,7 @@ impl Request {
             Self::Job(id) | Self::Run(id) => Data::default().with("_id", id),
             Self::Group(id) | Self::Stop(id) => Data::default().with("_id", id),
             Self::Destination(id) => Data::default().with("_id", id),
+            Self::Log(id) => Data::default().with("_id", id).with("content", 1),
             Self::Jobs(page) | Self::Destinations(page) => Data::default().page(page),
             Self::SwitchDestination(id, enabled) => {
                 Data::default().with("action", "modify").with("_id", id).with("disabled", u8::from(!enabled))
@@ -159,6 +164,10 @@ mod tests {
             (Request::Hello, r#"echo "jetbackup-remote-ok""#),
             (Request::Info, "jetbackup5api -F getInfo -O json"),
             (Request::Job(job), "jetbackup5api -F getBackupJob -D '_id=64abcdef0123456789abcdef' -O json"),
+            (
+                Request::Log(ID.parse().unwrap()),
+                "jetbackup5api -F getLog -D '_id=64abcdef0123456789abcdef&content=1' -O json",
+            ),
             (Request::Jobs(first), "jetbackup5api -F listBackupJobs -D 'limit=100' -O json"),
             (Request::Jobs(second), "jetbackup5api -F listBackupJobs -D 'limit=100&skip=100' -O json"),
             (

@@ -1,5 +1,7 @@
 //! What a person, or a program for one, may ask of the queue, and what it answers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{GroupId, JobId, JobKey, ServerName};
@@ -44,6 +46,21 @@ pub enum Command {
     Release(JobKey),
     /// Trigger nothing more; the running backup goes on.
     StopAfterCurrent,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(Selection { server: None, job: None }) => write!(f, "run all jobs"),
+            Self::Run(Selection { server: Some(server), job: None }) => write!(f, "run the jobs of {server}"),
+            Self::Run(Selection { server: None, job: Some(job) }) => write!(f, "run {job}"),
+            Self::Run(Selection { server: Some(server), job: Some(job) }) => write!(f, "run {server}/{job}"),
+            Self::Stop { server, group } => write!(f, "stop queue group {group} on {server}"),
+            Self::StopJob(job) => write!(f, "stop {job}"),
+            Self::Release(job) => write!(f, "release {job}"),
+            Self::StopAfterCurrent => write!(f, "start nothing more"),
+        }
+    }
 }
 
 /// What became of a [`Command`].

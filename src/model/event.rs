@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::view::OutboxState;
 use super::{CycleId, DestinationId, JobKey, JobResult, RunId, RunRecord, ServerName};
 
 /// Something that happened, and when by this machine's wall clock.
@@ -100,6 +101,8 @@ pub enum What {
         /// Seconds.
         usual: Option<u64>,
     },
+    /// What waits to be sent to those who do not look.
+    Outbox(OutboxState),
     /// This process ends: what runs goes on and is no longer watched.
     Leaving,
     /// A job has not completed for longer than it may.
@@ -262,6 +265,7 @@ impl Event {
             | What::Waiting { .. }
             | What::ServerSeen { .. }
             | What::UsualKnown { .. }
+            | What::Outbox(_)
             | What::Leaving
             | What::Scheduled { .. }
             | What::DestinationEnabled { .. }

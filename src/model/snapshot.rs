@@ -4,7 +4,7 @@
 mod showing;
 
 use super::event::{Event, Progress, What};
-use super::view::ServerState;
+use super::view::{OutboxState, ServerState};
 use super::{CycleRecord, JobKey, JobResult, RunId, RunRecord, ServerName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,7 @@ pub struct Snapshot {
     stopping: bool,
     next_run: Option<Timestamp>,
     waiting_for_clock: bool,
+    outbox: Option<OutboxState>,
     /// Who kept the queue has gone: nothing is under way that anyone watches.
     left: bool,
     last_event: Option<Timestamp>,
@@ -71,6 +72,7 @@ impl Snapshot {
             stopping: false,
             next_run: None,
             waiting_for_clock: false,
+            outbox: None,
             left: false,
             last_event: None,
             applied: 0,
@@ -134,6 +136,7 @@ impl Snapshot {
                     job.stale = true;
                 }
             }
+            What::Outbox(outbox) => self.outbox = Some(outbox.clone()),
             What::Leaving => self.left = true,
             What::Scheduled { next, waiting_for_clock } => {
                 self.next_run = *next;

@@ -74,7 +74,10 @@ pub struct QueueState {
 pub struct OutboxState {
     /// How many.
     pub waiting: u32,
-    /// Why the last one could not be sent.
+    /// How many were given up.
+    #[serde(default)]
+    pub given_up: u32,
+    /// Why the last one could not be sent, while one waits.
     pub last_error: Option<String>,
 }
 

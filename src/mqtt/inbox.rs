@@ -82,7 +82,7 @@ impl Inbox {
                 }
                 Ok(permit) => {
                     self.flooded = false;
-                    tracing::info!("command by MQTT: {name}: {command:?}");
+                    tracing::info!("command by MQTT: {name}: {command}");
                     let (requests, answers) = (self.requests.clone(), self.answers.clone());
                     tokio::spawn(async move {
                         let answer = carry_out(&requests, command).await;

@@ -1,7 +1,6 @@
 //! Why there is no connection to the broker, in words that say what to do about it.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rumqttc::TlsError;
@@ -11,6 +10,7 @@ use rumqttc::v5::{ConnectionError, StateError};
 use rustls::{CertificateError, Error as RustlsError};
 
 use crate::config::SecretError;
+use crate::tls::TrustError;
 
 /// Why there is no connection to the broker.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,9 @@ pub(super) enum Trouble {
     /// The password cannot be read.
     #[error("mqtt.password: {0}")]
     Password(#[from] SecretError),
-    /// A certificate or key file cannot be used.
-    #[error("mqtt.tls.{key} {}: {reason}", path.display())]
-    Certificate { key: &'static str, path: PathBuf, reason: String },
-    /// No authority is trusted.
-    #[error("no certificate authorities are installed here ({0}); name the broker's in mqtt.tls.ca_file")]
-    NoRoots(String),
+    /// Nobody can be trusted, or this is nobody.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(#[from] RustlsError),

@@ -38,6 +38,7 @@ pub use destinations::left_enabled;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use survey::survey;
+pub use telling::{Correspondent, Note};
 pub use wheel::{Handle, Orchestrator, Request};
 
 /// This moment, by the clock that never jumps and by the one on the wall.

@@ -19,7 +19,7 @@ use super::known::Known;
 use super::lane::{Lane, lane};
 use super::queue::{Queue, plan};
 use super::run::{News, Pace, Run};
-use super::telling::Teller;
+use super::telling::{Correspondent, Teller};
 use super::watching::Polled;
 use super::{Now, WallClock};
 use crate::config::{Config, OnTimeout};
@@ -45,6 +45,8 @@ pub struct Handle {
     pub snapshot: watch::Receiver<Snapshot>,
     /// What happens, as it happens.
     pub events: broadcast::Sender<Event>,
+    /// Where others put what they have to tell in the same stream.
+    pub aside: mpsc::Sender<What>,
 }
 
 /// A server, as the orchestrator sees it.
@@ -83,6 +85,7 @@ pub struct Orchestrator {
     /// What is done beside the turns; nothing for a single cycle.
     pub(super) duties: Option<Duties>,
     pub(super) inbox: mpsc::Receiver<Request>,
+    asides: mpsc::Receiver<What>,
 }
 
 impl Orchestrator {
@@ -109,7 +112,8 @@ impl Orchestrator {
         let (snapshot, snapshot_receiver) = watch::channel(Snapshot::new(&names, facts).after(last_cycle));
         let (events, _) = broadcast::channel(1024);
         let (requests, inbox) = mpsc::channel(64);
-        let handle = Handle { requests, snapshot: snapshot_receiver, events: events.clone() };
+        let (aside, asides) = mpsc::channel(16);
+        let handle = Handle { requests, snapshot: snapshot_receiver, events: events.clone(), aside };
         let station = |(name, client)| Station { name, client, contact: Contact::default() };
         let orchestrator = Self {
             stations: clients.into_iter().map(station).collect(),
@@ -132,8 +136,14 @@ impl Orchestrator {
             destinations: Destinations::default(),
             duties: None,
             inbox,
+            asides,
         };
         (orchestrator, handle)
+    }
+
+    /// Somebody is to be written to about what happens from now on.
+    pub fn write_to(&mut self, correspondent: Arc<dyn Correspondent>) {
+        self.teller.write_to(correspondent);
     }
 
     /// Gives the selected jobs their turns, one at a time, and answers how the cycle went.
@@ -199,6 +209,7 @@ impl Orchestrator {
                 biased;
                 () = leave.cancelled() => {}
                 Some(request) = self.inbox.recv() => self.answer(request).await,
+                Some(what) = self.asides.recv() => self.tell(what).await,
                 Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
                 Some(lowering) = self.destinations.lowered() => self.absorb_lowering(lowering).await,
                 () = tokio::time::sleep_until(wake) => {}

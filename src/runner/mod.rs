@@ -1,12 +1,14 @@
 //! A runner: the one process that may trigger, be it the daemon or a one-shot `run`.
 //!
 //! This room puts the others together around an orchestrator: the lock, the history, the lines to the servers, the
-//! control socket and the broker. It must not know what is asked of the queue, nor how a person is told.
+//! control socket, the broker and mail. It must not know what is asked of the queue, nor how a person is told.
 
 mod lines;
 mod log;
+mod shelf;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use lines::{Line, LineError, lines};
 pub use log::{Sentence, log_events};
@@ -16,8 +18,15 @@ use crate::control::{self, Door, Served};
 use crate::history::{History, Opened};
 use crate::lock::{self, Held, LockError};
 use crate::mqtt;
+use crate::notify::{self, Mail};
 use crate::orchestrator::{Handle, Orchestrator, SystemClock};
 use crate::state_dir::{self, StateDirError};
+use shelf::Shelf;
+
+/// How long the last mail of a daemon may take: it ends within ten seconds. What is left waits for the next start.
+const LAST_MAIL_OF_A_DAEMON: Duration = Duration::from_secs(5);
+/// How long the last mail of a one-shot may take: there may be no next start before tomorrow.
+const LAST_MAIL_OF_A_RUN: Duration = Duration::from_secs(60);
 
 /// This process may not be the runner.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +69,9 @@ pub struct Runner {
     lines: Vec<Line>,
     served: Option<Served>,
     session: Option<mqtt::Session>,
+    mail: Option<Mail>,
+    /// How long the last mail may take.
+    patience: Duration,
 }
 
 impl Runner {
@@ -70,10 +82,21 @@ impl Runner {
         claim: &Claim,
         lines: Vec<Line>,
     ) -> (Self, Orchestrator) {
-        let clients = lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
+        let clients: Vec<_> =
+            lines.iter().map(|line| (line.name.clone(), Arc::clone(&line.client))).collect();
         let history = claim.history.clone();
-        let (machine, handle) =
+        let shelf = Arc::new(Shelf::new(clients.clone()));
+        let (mut machine, handle) =
             Orchestrator::new(Arc::clone(config), clients, history, Arc::new(SystemClock)).await;
+        let mail = config.notification.enabled.then(|| notify::mail(config, &claim.history, &handle, shelf));
+        // Without mail there is still the log, MQTT and whoever looks; the backups have to be made.
+        let mail = mail.transpose().unwrap_or_else(|error| {
+            tracing::error!("no mail is sent: {error}");
+            None
+        });
+        if let Some(mail) = &mail {
+            machine.write_to(mail.correspondent());
+        }
         let session = config.mqtt.enabled.then(|| mqtt::start(config, &claim.history, &handle));
         let door = Door {
             requests: handle.requests.clone(),
@@ -84,14 +107,43 @@ impl Runner {
         let served = control::serve(&config.orchestrator.control_socket, kind, door).await;
         // Without the socket nobody can ask how it goes or release a run; the backups still have to be made.
         let served = served.map_err(|error| tracing::warn!("{error}")).ok();
-        (Self { handle, lines, served, session }, machine)
+        let patience = match kind {
+            control::Runner::Daemon => LAST_MAIL_OF_A_DAEMON,
+            control::Runner::Run => LAST_MAIL_OF_A_RUN,
+        };
+        (Self { handle, lines, served, session, mail, patience }, machine)
+    }
+
+    /// Tells those who get mail that the daemon is at work, and from now on that it still is.
+    pub async fn tell_of_start(&mut self, is_first: bool) {
+        if let Some(mail) = &mut self.mail {
+            mail.tell_of_life();
+            if is_first {
+                mail.tell_of_start().await;
+            }
+        }
+    }
+
+    /// Tells those who get mail that the daemon was told to end.
+    pub async fn tell_of_end(&self) {
+        if let Some(mail) = &self.mail {
+            mail.tell_of_end().await;
+        }
     }
 
     /// Ends what surrounds an orchestrator that has ended.
     pub async fn close(self) {
-        if let Some(session) = self.session {
-            session.close().await;
-        }
+        let goodbye = async {
+            if let Some(session) = self.session {
+                session.close().await;
+            }
+        };
+        let last_mail = async {
+            if let Some(mail) = self.mail {
+                mail.close(self.patience).await;
+            }
+        };
+        tokio::join!(goodbye, last_mail);
         if let Some(served) = self.served {
             served.close().await;
         }

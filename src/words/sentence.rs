@@ -53,7 +53,7 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
             format!("Reachable: {server}, JetBackup {version}")
         }
         What::ServerReachable { server, version: None } => format!("Reachable: {server}"),
-        What::ServerSeen { .. } | What::UsualKnown { .. } | What::Leaving => return None,
+        What::ServerSeen { .. } | What::UsualKnown { .. } | What::Outbox(_) | What::Leaving => return None,
         What::JobStale { job, last_success } => {
             let last = last_success.map_or_else(|| "never".to_owned(), moment);
             format!("Stale: {} has not completed for too long (last: {last})", called(job))

@@ -94,7 +94,7 @@ fn a_job_taken_out_of_the_configuration_disappears() {
         site.farm.status();
         daemon.signal("HUP");
         lab.home.until("the job is gone", |states| !states.contains_key(&goes));
-        assert_eq!(lab.home.state(&stays).as_deref(), Some("idle"));
+        lab.home.until_is(&stays, "idle");
         let id = job(0, 0);
         let left = || -> Vec<String> {
             let retained = site.retained(&lab.broker);
@@ -112,7 +112,7 @@ fn a_job_taken_out_of_the_configuration_disappears() {
         site.farm.status();
         daemon.signal("HUP");
         lab.home.until("the server is gone", |states| !states.contains_key(&reachable));
-        assert_eq!(lab.home.state(&stays).as_deref(), Some("idle"));
+        lab.home.until_is(&stays, "idle");
         lab.home.assert_content(mark);
     });
 }

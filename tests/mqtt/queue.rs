@@ -82,7 +82,8 @@ impl Queue {
         let (shown, snapshot) =
             watch::channel(Snapshot::new(&servers, config.jobs.iter().map(facts).collect()));
         let (requests, mut arriving) = mpsc::channel(16);
-        let handle = Handle { requests, snapshot, events: broadcast::channel(1024).0 };
+        let handle =
+            Handle { requests, snapshot, events: broadcast::channel(1024).0, aside: mpsc::channel(1).0 };
         let asked = Arc::<Mutex<Vec<Command>>>::default();
         let noted = Arc::clone(&asked);
         runtime.spawn(async move {

@@ -13,8 +13,8 @@ use super::exit::{Exit, Failure};
 use super::output::{print, print_warning};
 use crate::config::Config;
 use crate::control::{self, Found, Status};
-use crate::history::History;
-use crate::model::view::{JobPhase, JobState, QueueState, ServerState};
+use crate::history::{History, Outbox};
+use crate::model::view::{JobPhase, JobState, OutboxState, QueueState, ServerState};
 use crate::model::{CycleRecord, Event, JobFacts, Snapshot, What};
 use crate::orchestrator::{self, survey};
 
@@ -54,6 +54,9 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
                 }
             };
             events.iter().for_each(|event| snapshot.apply(event));
+        }
+        if let Some(outbox) = outbox(&config).await {
+            snapshot.apply(&Event { at: Timestamp::now(), what: What::Outbox(outbox) });
         }
         let mut status = Status::of(&snapshot);
         if runner.is_none() {
@@ -137,6 +140,16 @@ async fn show_left_enabled(config: &Config, status: &mut Status) {
             .filter(|state| state.server == server)
             .for_each(|state| state.destination_stuck = Some(error.clone()));
     }
+}
+
+/// What waits to be sent, as it is on record; nothing where nothing is sent.
+async fn outbox(config: &Config) -> Option<OutboxState> {
+    if !config.notification.enabled {
+        return None;
+    }
+    let history = History::read_only(&config.orchestrator.state_dir).ok()?;
+    let Outbox { waiting, given_up, last_error } = history.outbox().await.ok()?;
+    Some(OutboxState { waiting, given_up, last_error })
 }
 
 /// The runner knows the queue and its runs; the servers know what else goes on.

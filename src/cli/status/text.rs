@@ -77,8 +77,11 @@ fn overview(runner: Option<(Runner, u32)>, status: &Status, look: &Look) -> Vec<
         };
         lines.push(("MQTT", said));
     }
-    if let Some(outbox) = queue.outbox.as_ref().filter(|outbox| outbox.waiting > 0) {
-        let waiting = format!("{} to be sent", count(outbox.waiting as usize, "message", "messages"));
+    if let Some(outbox) = queue.outbox.as_ref().filter(|outbox| outbox.waiting > 0 || outbox.given_up > 0) {
+        let mut waiting = format!("{} to be sent", count(outbox.waiting as usize, "message", "messages"));
+        if outbox.given_up > 0 {
+            waiting += &format!(", {} given up", outbox.given_up);
+        }
         let error = outbox.last_error.as_deref().map(|error| format!(": {}", words::clean(error)));
         lines.push(("Mail", look.paint.tone(Tone::Warn, &(waiting + &error.unwrap_or_default()))));
     }

@@ -25,6 +25,7 @@ impl Assembly<'_> {
             smtp_user: entry.smtp_user,
             smtp_password: secret("smtp_password", entry.smtp_password),
             smtp_security: entry.smtp_security.unwrap_or(by_flag),
+            smtp_ca_file: entry.smtp_ca_file,
             from_address,
             to_addresses,
             on_failure: entry.on_failure,

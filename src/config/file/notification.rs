@@ -1,5 +1,7 @@
 //! Mail and other ways to be told, as they are written.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub(in crate::config) struct NotificationSection {
     pub smtp_tls: bool,
     /// How the way to the server is encrypted; wins over `smtp_tls`.
     pub smtp_security: Option<SmtpSecurity>,
+    /// The authority that signed the server's certificate; without it, those of this machine are trusted.
+    pub smtp_ca_file: Option<PathBuf>,
     /// The sender: `a@b` or `Name <a@b>`.
     pub from_address: String,
     /// The recipients: a list, or a text with commas.
@@ -63,6 +67,7 @@ impl Default for NotificationSection {
             smtp_password: None,
             smtp_tls: false,
             smtp_security: None,
+            smtp_ca_file: None,
             from_address: DEFAULT_SENDER.into(),
             to_addresses: Vec::new(),
             on_failure: true,

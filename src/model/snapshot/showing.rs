@@ -5,7 +5,7 @@ use crate::model::view::{
     CurrentJob, CurrentRun, CycleState, JobPhase, JobState, LastCycle, LastRun, QueuePhase, QueueState,
     QueuedJob, ServerState,
 };
-use crate::model::{JobKey, RunId, RunRecord};
+use crate::model::{CycleId, JobKey, RunId, RunRecord};
 
 impl Snapshot {
     /// The queue, as status and MQTT show it.
@@ -47,7 +47,7 @@ impl Snapshot {
             last_cycle: self.last_cycle.map(LastCycle::from),
             next_run: self.next_run,
             problem: self.is_problem(),
-            outbox: None,
+            outbox: self.outbox.clone(),
             checked_at: self.last_event,
         }
     }
@@ -91,6 +91,20 @@ impl Snapshot {
     #[must_use]
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// The cycle under way.
+    #[must_use]
+    pub fn cycle(&self) -> Option<CycleId> {
+        self.cycle.map(|cycle| cycle.id)
+    }
+
+    /// How long the jobs in the queue usually take in all, in seconds; of a job that never ran nothing is known, and
+    /// `unknown` is taken for it.
+    #[must_use]
+    pub fn queued_work(&self, unknown: u64) -> u64 {
+        let usual = |key: &JobKey| self.jobs.iter().find(|job| job.key == *key).and_then(|job| job.usual);
+        self.queue.iter().map(|key| usual(key).unwrap_or(unknown)).fold(0, u64::saturating_add)
     }
 
     /// Whether a job's turn is to come.

@@ -75,8 +75,23 @@ fn past() -> [Component; 4] {
     ]
 }
 
-fn machinery(context: &Context) -> [Component; 3] {
+/// Why mail waits, for those who look.
+const OUTBOX: &str = "{{ {'last_error': value_json.outbox.last_error, 'given_up': value_json.outbox.given_up} \
+                      | to_json if value_json.outbox else '{}' }}";
+
+fn machinery(context: &Context) -> [Component; 4] {
+    let outbox = if context.config.notification.enabled {
+        Component::sensor("outbox", "Mail waiting", value("outbox.waiting"))
+            .whole()
+            .measured()
+            .attributes(context.topics.state(), OUTBOX)
+            .icon("email-fast-outline")
+            .diagnostic()
+    } else {
+        Component::absent("outbox", "sensor")
+    };
     [
+        outbox,
         Component::sensor("writers", "Writers", value("writers"))
             .whole()
             .measured()

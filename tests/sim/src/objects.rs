@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::group::Group;
 use crate::job::Job;
-use crate::run::Origin;
+use crate::run::{Origin, Outcome};
 use crate::timeline::Event;
 use crate::world::World;
 
@@ -117,7 +117,16 @@ pub(crate) fn log_object(group: &Group, now: Timestamp, content: bool) -> Option
         })
     })?;
     if content {
-        log["content"] = json!(format!("[{}] Backup of {} started\n", time(start), group.subject.1));
+        let mut text = format!("[{}] Backup of {} started\n", time(start), group.subject.1);
+        if let Some((end, outcome)) = ended {
+            let said = match outcome {
+                Outcome::Completed => "Backup completed",
+                Outcome::Partial => "Backup completed, some accounts were not saved",
+                _ => "Backup aborted: rsync error: connection to the destination lost",
+            };
+            text += &format!("[{}] {said}\n", time(end));
+        }
+        log["content"] = json!(text);
     }
     Some(log)
 }

@@ -1,0 +1,157 @@
+//! What belongs to a note: asked for when its letter is written, so that it tells how things stand then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::letter::Letter;
+use super::note::{Note, Waiting, has_failed};
+use super::policy::is_worth_a_summary;
+use super::render::{self, Envelope, Life, Standing, Summary, Turn};
+use crate::config::Notification;
+use crate::history::{Filter, History};
+use crate::model::{CycleRecord, Event, JobKey, JobResult, RunRecord, Snapshot, What};
+use crate::words;
+
+/// How long the logs of one letter may take to be had.
+const LOGS: Duration = Duration::from_secs(20);
+/// So many lines of a log say what went wrong.
+const LINES: usize = 8;
+
+/// What JetBackup's own logs say of runs.
+pub trait Logs: Send + Sync {
+    /// The last lines of a run's log; none where it cannot be had.
+    fn tail<'a>(
+        &'a self,
+        run: &'a RunRecord,
+        lines: usize,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>>;
+}
+
+/// Where facts are had.
+#[derive(Clone)]
+pub(super) struct Facts {
+    pub wanted: Notification,
+    pub history: History,
+    pub snapshot: watch::Receiver<Snapshot>,
+    pub logs: Arc<dyn Logs>,
+}
+
+impl Facts {
+    /// The letter that tells these notes; nothing if there is nothing to tell after all.
+    pub async fn letter(&self, id: &str, notes: &[Waiting]) -> Option<Letter> {
+        let envelope = Envelope { id: id.to_owned(), date: Timestamp::now(), zone: TimeZone::system() };
+        let labels = |key: &JobKey| self.label(key);
+        match notes {
+            [] => None,
+            [one] => match &one.note {
+                Note::Happened(event) => match &event.what {
+                    What::CycleFinished(cycle) => self.summary(&envelope, *cycle).await,
+                    What::JobFinished { run, .. } => {
+                        Some(render::news(&envelope, event, &labels, &self.log(run).await))
+                    }
+                    _ => Some(render::news(&envelope, event, &labels, &[])),
+                },
+                Note::Started { at } => Some(render::started(&envelope, *at)),
+                Note::Stopping { at } => Some(render::stopping(&envelope, *at)),
+                Note::Life { since } => Some(self.life(&envelope, *since).await),
+            },
+            many => {
+                let events: Vec<Event> = many.iter().map(event).collect();
+                Some(render::several(&envelope, &events, &labels))
+            }
+        }
+    }
+
+    async fn summary(&self, envelope: &Envelope, cycle: CycleRecord) -> Option<Letter> {
+        let runs = self.history.turns(cycle.id).await.unwrap_or_else(|error| {
+            tracing::warn!("a summary lacks the runs: {error}");
+            Vec::new()
+        });
+        // Without its runs nobody knows what to leave out.
+        if !(is_worth_a_summary(&self.wanted, &runs) || runs.is_empty() && cycle.problems > 0) {
+            return None;
+        }
+        let mut logs = timeout(LOGS, self.all_logs(&runs)).await.unwrap_or_default();
+        let mut turns = Vec::new();
+        for run in runs {
+            let usual = self.history.past(&run.key).await.ok().and_then(|past| past.usual);
+            let at = logs.iter().position(|(id, _)| *id == run.id);
+            let log = at.map(|at| logs.swap_remove(at).1).unwrap_or_default();
+            turns.push(Turn { run, usual, log });
+        }
+        let (beside, next_run) = {
+            let snapshot = self.snapshot.borrow();
+            let jobs = snapshot.jobs();
+            let open = jobs.iter().filter_map(|job| snapshot.open_run(&job.key));
+            let beside = open.filter(|run| run.cycle != Some(cycle.id)).cloned().collect();
+            (beside, snapshot.queue().next_run)
+        };
+        let summary = Summary { cycle, turns, beside, remarks: self.remarks(), next_run };
+        Some(render::summary(envelope, &summary))
+    }
+
+    async fn all_logs(&self, runs: &[RunRecord]) -> Vec<(crate::model::RunId, Vec<String>)> {
+        let mut logs = Vec::new();
+        for run in runs {
+            logs.push((run.id, self.log(run).await));
+        }
+        logs
+    }
+
+    /// What JetBackup's log says last of a run that went wrong.
+    async fn log(&self, run: &RunRecord) -> Vec<String> {
+        if !has_failed(run) && run.result != Some(JobResult::Partial) {
+            return Vec::new();
+        }
+        timeout(LOGS, self.logs.tail(run, LINES)).await.unwrap_or_default()
+    }
+
+    async fn life(&self, envelope: &Envelope, since: Timestamp) -> Letter {
+        let filter = Filter { since: Some(since), ..Filter::default() };
+        let runs = self.history.runs(&filter).await.unwrap_or_default();
+        let completed = runs.iter().filter(|run| run.result == Some(JobResult::Completed)).count();
+        let (jobs, next_run) = {
+            let snapshot = self.snapshot.borrow();
+            let standing = |job: crate::model::view::JobState| Standing {
+                name: words::name(&job.label, &job.key.server),
+                last: snapshot.last_run(&job.key).cloned(),
+                last_success: job.last_success,
+                usual: job.usual_duration,
+                stale: job.stale,
+            };
+            (snapshot.jobs().into_iter().map(standing).collect(), snapshot.queue().next_run)
+        };
+        let runs = (runs.len(), completed);
+        render::life(envelope, &Life { since, jobs, runs, remarks: self.remarks(), next_run })
+    }
+
+    /// What else is worth a look: servers that do not answer.
+    fn remarks(&self) -> Vec<String> {
+        let snapshot = self.snapshot.borrow();
+        let lost = snapshot.servers().iter().filter(|server| server.answers() == Some(false));
+        let said = |server: &crate::model::view::ServerState| {
+            format!("{}: {}", server.server, server.error.as_deref().unwrap_or("it does not answer"))
+        };
+        lost.map(said).collect()
+    }
+
+    fn label(&self, key: &JobKey) -> Option<String> {
+        self.snapshot.borrow().jobs().into_iter().find(|job| job.key == *key).map(|job| job.label)
+    }
+}
+
+/// A note as an event, for a list.
+fn event(waiting: &Waiting) -> Event {
+    let said = |text: &str| What::Alert { job: None, text: text.to_owned() };
+    match &waiting.note {
+        Note::Happened(event) => Event::clone(event),
+        Note::Started { at } => Event { at: *at, what: said("the daemon is at work") },
+        Note::Stopping { at } => Event { at: *at, what: said("the daemon was told to end") },
+        Note::Life { .. } => Event { at: waiting.at, what: said("a proof of life") },
+    }
+}

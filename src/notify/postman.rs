@@ -1,0 +1,266 @@
+//! The postman: takes what waits to the mail server, patiently, and tells how that goes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::desk::Desk;
+use super::facts::Facts;
+use super::note::Waiting;
+use super::policy::{self, APART, Bundle};
+use super::smtp::{Mailer, Session};
+use crate::config::Notification;
+use crate::history::Attempt;
+use crate::model::What;
+use crate::model::view::OutboxState;
+
+/// How long notes gather before they are sent: what comes in one breath goes in one letter.
+const GATHERING: Duration = Duration::from_secs(5);
+/// The first pause after a failure, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// A note is given up when it was tried so often and is so old: some three days of trying.
+const GIVEN_UP: (u32, Duration) = (75, Duration::from_secs(3 * 24 * 3600));
+
+/// The postman on his rounds.
+pub(super) struct Postman {
+    wanted: Notification,
+    desk: Arc<Desk>,
+    mailer: Mailer,
+    facts: Facts,
+    /// Where it is told how the outbox stands.
+    aside: mpsc::Sender<What>,
+    closing: CancellationToken,
+    memory: Memory,
+}
+
+/// What is remembered from one round to the next.
+#[derive(Default)]
+struct Memory {
+    /// When the last letter about routine notes was sent.
+    routine: Option<Instant>,
+    /// How often in a row the server could not be used, and when to try again.
+    failures: u32,
+    try_at: Option<Instant>,
+    /// When letters that were not taken are tried again, each by its first note.
+    not_taken: HashMap<i64, Instant>,
+    told: Option<OutboxState>,
+}
+
+impl Postman {
+    pub fn new(
+        wanted: &Notification,
+        desk: &Arc<Desk>,
+        mailer: &Mailer,
+        facts: &Facts,
+        aside: &mpsc::Sender<What>,
+        closing: &CancellationToken,
+    ) -> Self {
+        Self {
+            wanted: wanted.clone(),
+            desk: Arc::clone(desk),
+            mailer: mailer.clone(),
+            facts: facts.clone(),
+            aside: aside.clone(),
+            closing: closing.clone(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// Goes rounds until told to close; then once more, for what came last.
+    pub async fn go(mut self) {
+        loop {
+            let next = self.round(false).await;
+            let bell = async {
+                self.desk.bell.notified().await;
+                sleep(GATHERING).await;
+            };
+            tokio::select! {
+                () = bell => {}
+                () = until(next) => {}
+                () = self.closing.cancelled() => break,
+            }
+        }
+        self.round(true).await;
+    }
+
+    /// Sends what is due, and answers when something is due next. `last`: nothing is held back for later.
+    async fn round(&mut self, last: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let hold = self.memory.routine.map(|at| at + APART).filter(|until| *until > now && !last);
+        let plan = policy::plan(self.desk.waiting().await, hold.is_some());
+        if !plan.told.is_empty() {
+            self.desk.tried(&plan.told, Attempt::Done).await;
+        }
+        let (due, later): (Vec<_>, Vec<_>) =
+            plan.bundles.into_iter().partition(|bundle| last || self.memory.is_due(bundle, now));
+        // A server that was down is tried for every new note, for old ones only after a pause.
+        let is_new = |bundle: &Bundle| bundle.notes.iter().any(|note| note.tries == 0);
+        let patient = self.memory.try_at.is_some_and(|at| at > now) && !last && !due.iter().any(is_new);
+        let mut waits = !later.is_empty();
+        if !due.is_empty() {
+            waits |= patient || self.hand_over(due).await;
+        }
+        self.tell().await;
+        let retry = self.memory.try_at.filter(|_| waits);
+        let not_taken = self.memory.not_taken.values().min().copied();
+        [retry, not_taken, hold.filter(|_| plan.held)].into_iter().flatten().min()
+    }
+
+    /// Takes letters to the server. Whether any of them wait for another time.
+    async fn hand_over(&mut self, due: Vec<Bundle>) -> bool {
+        let mut session = match self.mailer.open().await {
+            Ok(session) => session,
+            Err(error) => {
+                self.memory.failures = self.memory.failures.saturating_add(1);
+                self.memory.try_at = Some(Instant::now() + pause(self.memory.failures));
+                let error = error.to_string();
+                tracing::warn!("mail waits: {error}");
+                let mut waits = false;
+                for bundle in &due {
+                    waits |= self.failed(bundle, error.clone(), bundle.missing.clone()).await;
+                }
+                return waits;
+            }
+        };
+        (self.memory.failures, self.memory.try_at) = (0, None);
+        let mut waits = false;
+        for bundle in due {
+            if let Some(pause) = self.send(&bundle, &mut session).await {
+                waits = true;
+                if let Some(first) = bundle.notes.iter().find_map(|note| note.id) {
+                    self.memory.not_taken.insert(first, Instant::now() + pause);
+                } else {
+                    self.memory.try_at = Some(Instant::now() + pause);
+                }
+            }
+        }
+        session.close().await;
+        waits
+    }
+
+    /// Sends a letter; answers how long to wait where it has to be tried again.
+    async fn send(&mut self, bundle: &Bundle, session: &mut Session) -> Option<Duration> {
+        let notes = &bundle.notes;
+        let id = bundle
+            .letter
+            .clone()
+            .unwrap_or_else(|| letter_id(notes.first().map_or(Timestamp::UNIX_EPOCH, |note| note.at)));
+        let Some(letter) = self.facts.letter(&id, notes).await else {
+            // There is nothing to tell after all.
+            self.done(notes).await;
+            return None;
+        };
+        if bundle.letter.is_none()
+            && let Err(error) = self.desk.address(notes, &id).await
+        {
+            tracing::warn!("a mail waits for the disk: {error}");
+            return Some(PAUSES.0);
+        }
+        let to = bundle.missing.as_ref().unwrap_or(&self.wanted.to_addresses);
+        let tries = notes.iter().map(|note| note.tries).max().unwrap_or(0);
+        match session.send(&letter, to).await {
+            Ok(receipt) => {
+                tracing::info!("mail sent: {} ({})", letter.full_subject(), receipt.answer);
+                if policy::is_routine(bundle) {
+                    self.memory.routine = Some(Instant::now());
+                }
+                for refused in &receipt.refused {
+                    tracing::warn!("mail not taken for {}: {}", refused.address, refused.answer);
+                }
+                let later = receipt.refused.iter().filter(|refused| !refused.for_good);
+                let missing: Vec<String> = later.map(|refused| refused.address.clone()).collect();
+                if missing.is_empty() {
+                    self.done(notes).await;
+                    return None;
+                }
+                let answer = receipt.refused.first().map_or("", |refused| refused.answer.as_str());
+                let error = format!("not taken yet for {}: {answer}", missing.join(", "));
+                self.failed(bundle, error, Some(missing)).await.then(|| pause(tries + 1))
+            }
+            Err(error) => {
+                tracing::warn!("a mail waits: {error}");
+                let waits = self.failed(bundle, error.to_string(), bundle.missing.clone()).await;
+                waits.then(|| pause(tries + 1))
+            }
+        }
+    }
+
+    async fn done(&mut self, notes: &[Waiting]) {
+        self.memory.forget(notes);
+        self.desk.tried(notes, Attempt::Done).await;
+    }
+
+    /// Notes that a letter was tried in vain. Whether it is tried again.
+    async fn failed(&mut self, bundle: &Bundle, error: String, missing: Option<Vec<String>>) -> bool {
+        let (most, old) = GIVEN_UP;
+        let is_over = |note: &Waiting| {
+            note.tries + 1 >= most && Timestamp::now().duration_since(note.at).unsigned_abs() > old
+        };
+        let given_up = bundle.notes.iter().all(is_over);
+        if given_up {
+            self.memory.forget(&bundle.notes);
+            let about: Vec<String> = bundle.notes.iter().map(|note| note.note.in_a_word()).collect();
+            tracing::error!("given up after three days: the mail about {}; {error}", about.join(", "));
+        }
+        self.desk.tried(&bundle.notes, Attempt::Failed { error, missing, given_up }).await;
+        !given_up
+    }
+
+    /// Tells how the outbox stands, if that is news.
+    async fn tell(&mut self) {
+        let state = self.desk.state().await;
+        // Nobody may be there any more who keeps the queue: then nobody needs to know.
+        if self.memory.told.as_ref() != Some(&state)
+            && self.aside.try_send(What::Outbox(state.clone())).is_ok()
+        {
+            self.memory.told = Some(state);
+        }
+    }
+}
+
+impl Memory {
+    fn is_due(&self, bundle: &Bundle, now: Instant) -> bool {
+        bundle.notes.iter().filter_map(|note| self.not_taken.get(&note.id?)).all(|at| *at <= now)
+    }
+
+    fn forget(&mut self, notes: &[Waiting]) {
+        for id in notes.iter().filter_map(|note| note.id) {
+            self.not_taken.remove(&id);
+        }
+    }
+}
+
+/// How long to wait after so many failures.
+fn pause(failures: u32) -> Duration {
+    let doubled = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    PAUSES.0.saturating_mul(doubled).min(PAUSES.1)
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An id that no other letter has.
+pub(super) fn letter_id(at: Timestamp) -> String {
+    format!("{:x}.{:016x}", at.as_millisecond(), RandomState::new().build_hasher().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_an_hour() {
+        let pauses: Vec<u64> = [1, 2, 3, 8, 9, 40, u32::MAX].map(|n| pause(n).as_secs()).into();
+        assert_eq!(pauses, [30, 60, 120, 3600, 3600, 3600, 3600]);
+    }
+}
