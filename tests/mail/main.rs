@@ -13,3 +13,10 @@ mod handing;
 mod nights;
 mod server;
 mod silence;
+
+/// Starts the daemon, and waits until it takes commands.
+fn serve(farm: &farm::Farm) -> farm::Runner {
+    let daemon = farm.start(&["daemon"]);
+    farm.until("the daemon is there", |farm| farm.status()["runner"] == daemon.pid());
+    daemon
+}

@@ -13,6 +13,7 @@ import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+options = json.loads(sys.argv[1])
 settings = {"refuse": {}, "greylist": 0, "hang": None, "data": None}
 
 
@@ -54,7 +55,7 @@ class Handler:
         parts = {part.get_content_type(): part.get_content() for part in message.walk() if not part.is_multipart()}
         say({
             "from": envelope.mail_from, "to": envelope.rcpt_tos, "user": getattr(session, "user", None),
-            "tls": session.ssl is not None, "headers": {name: str(value) for name, value in message.items()},
+            "tls": options["security"] == "tls" or session.ssl is not None, "headers": {name: str(value) for name, value in message.items()},
             "defects": [str(defect) for defect in message.defects],
             "text": parts.get("text/plain"), "html": parts.get("text/html"),
         })
@@ -75,11 +76,12 @@ def authenticator(user, password):
         right = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode()) == (user, password)
         if right:
             session.user = user
-        return AuthResult(success=right)
+        # Not handled: the answer is still to be given.
+        return AuthResult(success=right, handled=False)
     return check
 
 
-async def main(options):
+async def main():
     loop = asyncio.get_running_loop()
     context = None
     if options.get("certificate"):
@@ -103,4 +105,4 @@ async def main(options):
     server.close()
 
 
-asyncio.run(main(json.loads(sys.argv[1])))
+asyncio.run(main())

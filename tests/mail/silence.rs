@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::farm::{Farm, brief};
+use crate::serve;
 use crate::server::{MailServer, subject};
 
 #[test]
@@ -14,9 +15,10 @@ fn a_job_without_success_for_too_long_is_told_of_without_any_cycle() {
         config["notification"] = notification.clone();
         config["jobs"][0]["stale_after"] = 1.into();
     });
-    let daemon = farm.start(&["daemon"]);
+    let daemon = serve(&farm);
     let letter = server.wait(1).remove(0);
     assert_eq!(subject(&letter), "FAILED: alpha 0 on alpha has not completed for too long");
+    farm.until("it is on record that it was taken", |farm| farm.status()["queue"]["outbox"]["waiting"] == 0);
     drop(daemon);
     assert_eq!(farm.history().len(), 0);
     let again = farm.start(&["daemon"]);
@@ -32,7 +34,7 @@ fn a_daemon_tells_of_its_start_and_its_end() {
     let mut notification = server.notification();
     notification["on_daemon_lifecycle"] = json!(true);
     farm.change(move |config| config["notification"] = notification.clone());
-    let daemon = farm.start(&["daemon"]);
+    let daemon = serve(&farm);
     server.wait(1);
     farm.status();
     // A reload is neither.

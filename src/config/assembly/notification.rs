@@ -7,6 +7,19 @@ use crate::config::{Notification, Secret, SmtpSecurity, address, host};
 
 const WANTED: &str = "an address as in a@example.com or Name <a@example.com>";
 
+fn is_encrypted(entry: &NotificationSection) -> bool {
+    match entry.smtp_security {
+        Some(security) => security != SmtpSecurity::None,
+        None => entry.smtp_tls,
+    }
+}
+
+/// Whether the host is this machine.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 impl Assembly<'_> {
     pub(super) fn notification(&mut self, entry: NotificationSection) -> Notification {
         let used = entry.enabled;
@@ -14,6 +27,13 @@ impl Assembly<'_> {
         let from_address = self.sender(used, &entry.from_address);
         if let Some(fault) = host::fault(&entry.smtp_host) {
             self.fault(used, "notification.smtp_host", fault);
+        }
+        if used && entry.smtp_user.is_some() && !is_encrypted(&entry) && !is_here(&entry.smtp_host) {
+            let path = "notification.smtp_security";
+            self.warn(
+                path,
+                format!("is \"none\": the password for {} travels in the clear", entry.smtp_host),
+            );
         }
         let by_flag = if entry.smtp_tls { SmtpSecurity::Starttls } else { SmtpSecurity::None };
         let smtp_password = self.secret(used, "notification.smtp_password", entry.smtp_password.as_deref());

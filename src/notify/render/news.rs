@@ -167,7 +167,14 @@ pub(in crate::notify) fn several(envelope: &Envelope, events: &[Event], labels: 
         said(again, "job succeeds again", "jobs succeed again"),
         said(other, "other event", "other events"),
     ];
-    let subject = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let subject = match events.first() {
+        // Nothing that can be counted under a name of its own: the first one speaks for the others.
+        Some(first) if other == events.len() && other > 1 => {
+            let (name, ..) = line(first, labels);
+            format!("{}, and {} more", first_words(&name), other - 1)
+        }
+        _ => parts.into_iter().flatten().collect::<Vec<_>>().join(", "),
+    };
     let page = Page::new(&subject).with(Block::Rows(rows.collect()));
     envelope.seal(worst, None, subject, &page)
 }
