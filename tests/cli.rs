@@ -9,11 +9,12 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "status",
     "test",
     "list",
+    "destinations",
     "stop",
     "release",
     "validate",

@@ -66,9 +66,10 @@ impl<'a> Subject<'a> {
                 let known = snapshot.jobs().into_iter().find(|known| known.key == *job);
                 Self { server: Some(&job.server), job: Some(job), label: known.map(|known| known.label) }
             }
-            What::ServerUnreachable { server, .. } | What::ServerReachable { server, .. } => {
-                Self { server: Some(server), ..Self::default() }
-            }
+            What::ServerUnreachable { server, .. }
+            | What::ServerReachable { server, .. }
+            | What::DestinationStuck { server, .. }
+            | What::DestinationDisabled { server, .. } => Self { server: Some(server), ..Self::default() },
             _ => Self::default(),
         }
     }
@@ -93,6 +94,13 @@ fn details(what: &What) -> Value {
         What::ServerUnreachable { error, .. } => json!({ "error": cut(error, 250) }),
         What::ServerReachable { version, .. } => json!({ "version": version }),
         What::Alert { text, .. } => json!({ "text": cut(text, TEXT) }),
+        What::DestinationStuck { destination, error, .. } => {
+            let text = format!("destination {destination} is still enabled: {error}");
+            json!({ "text": cut(&text, TEXT) })
+        }
+        What::DestinationDisabled { destination, .. } => {
+            json!({ "text": format!("destination {destination} is disabled again") })
+        }
         _ => Value::Null,
     }
 }

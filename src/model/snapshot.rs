@@ -144,6 +144,9 @@ impl Snapshot {
             }
             What::Stopping => self.stopping = true,
             What::Alert { .. } => {}
+            What::DestinationEnabled { .. } => {}
+            What::DestinationDisabled { server, .. } => self.set_destination_stuck(server, None),
+            What::DestinationStuck { server, error, .. } => self.set_destination_stuck(server, Some(error)),
             What::CycleFinished(cycle) => {
                 self.last_cycle = Some(*cycle);
                 self.cycle = None;
@@ -231,6 +234,12 @@ impl Snapshot {
 
     fn server_mut(&mut self, server: &ServerName) -> Option<&mut ServerState> {
         self.servers.iter_mut().find(|state| state.server == *server)
+    }
+
+    fn set_destination_stuck(&mut self, server: &ServerName, error: Option<&String>) {
+        if let Some(state) = self.server_mut(server) {
+            state.destination_stuck = error.map(|error| error.chars().take(250).collect());
+        }
     }
 
     fn heard(&mut self, server: &ServerName, at: Timestamp, version: Option<&String>) {

@@ -4,19 +4,23 @@
 //! about it; all four are pure. `wheel` turns, one step at a time, so that no two steps can disagree about who
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
 //! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
-//! of the jobs, `telling` commits and tells what happened.
+//! of the jobs, `telling` commits and tells what happened. `destinations` enables a server's destination before its
+//! jobs, `lowering` disables it after them; `activation` is the pure part of that.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
+mod activation;
 mod commands;
 mod contact;
 mod cycle;
+mod destinations;
 mod dispatch;
 mod duties;
 mod flag;
 mod known;
 mod lane;
 mod look;
+mod lowering;
 mod queue;
 mod run;
 mod sight;
@@ -30,6 +34,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use destinations::left_enabled;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use survey::survey;

@@ -4,9 +4,11 @@
 //! they are laid out.
 
 mod sentence;
+mod size;
 
 pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
+pub use size::size;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -140,6 +142,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::StoppedByUser => "the queue was stopped",
         Reason::GroupVanished => "JetBackup's queue was cleared",
         Reason::NotConfigured => "it is no longer configured",
+        Reason::DestinationDisabled => "its destination is disabled",
     }
 }
 

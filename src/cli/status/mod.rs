@@ -16,7 +16,7 @@ use crate::control::{self, Found, Status};
 use crate::history::{History, Outbox};
 use crate::model::view::{JobPhase, JobState, OutboxState, QueueState, ServerState};
 use crate::model::{CycleRecord, Event, JobFacts, Snapshot, What};
-use crate::orchestrator::survey;
+use crate::orchestrator::{self, survey};
 
 /// The runner at work.
 #[derive(Debug)]
@@ -58,7 +58,11 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
         if let Some(outbox) = outbox(&config).await {
             snapshot.apply(&Event { at: Timestamp::now(), what: What::Outbox(outbox) });
         }
-        Ok((runner, Status::of(&snapshot)))
+        let mut status = Status::of(&snapshot);
+        if runner.is_none() {
+            show_left_enabled(&config, &mut status).await;
+        }
+        Ok((runner, status))
     })?;
     let who = runner.as_ref().map(|runner| (runner.kind, runner.pid));
     if let Some(runner) = runner {
@@ -124,6 +128,20 @@ async fn past(config: &Config) -> (Vec<JobFacts>, Option<CycleRecord>) {
     (facts, last_cycle)
 }
 
+/// Shows what an ended runner has left enabled; a runner at work says so itself, where it is wrong.
+async fn show_left_enabled(config: &Config, status: &mut Status) {
+    let Ok(history) = History::read_only(&config.orchestrator.state_dir) else { return };
+    for (server, destination) in orchestrator::left_enabled(&history).await {
+        let error =
+            format!("destination {destination} was enabled from here, and only the next start disables it");
+        status
+            .servers
+            .iter_mut()
+            .filter(|state| state.server == server)
+            .for_each(|state| state.destination_stuck = Some(error.clone()));
+    }
+}
+
 /// What waits to be sent, as it is on record; nothing where nothing is sent.
 async fn outbox(config: &Config) -> Option<OutboxState> {
     if !config.notification.enabled {
@@ -147,7 +165,14 @@ fn merge(runner: Status, seen: Status) -> Status {
     };
     let server = |state: ServerState| -> ServerState {
         let direct = seen.servers.iter().find(|other| other.server == state.server);
-        direct.filter(|direct| direct.reachable.is_some()).cloned().unwrap_or(state)
+        match direct.filter(|direct| direct.reachable.is_some()).cloned() {
+            Some(direct) => ServerState {
+                destination_free: state.destination_free,
+                destination_stuck: state.destination_stuck,
+                ..direct
+            },
+            None => state,
+        }
     };
     Status {
         queue: QueueState { last_cycle: runner.queue.last_cycle.or(seen.queue.last_cycle), ..runner.queue },

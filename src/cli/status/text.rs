@@ -168,6 +168,9 @@ fn servers(servers: &[ServerState]) -> Table {
         if let Some(error) = &server.error {
             table.note(error);
         }
+        if let Some(error) = &server.destination_stuck {
+            table.note(error);
+        }
     }
     table
 }

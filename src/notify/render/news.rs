@@ -39,6 +39,17 @@ pub(in crate::notify) fn news(
             };
             (subject, Page::new(about.unwrap_or_else(|| "Attention".into())).with(Block::Text(text.clone())))
         }
+        What::DestinationStuck { server, destination, error } => {
+            let subject = format!("a destination of {server} is still enabled");
+            let facts = vec![("Server", server.to_string()), ("Destination", destination.to_string())];
+            let more = "It was enabled for the jobs and could not be disabled after them. That is tried again until it \
+                        works, and then told.";
+            let page = Page::new(format!("A destination of {server} could not be disabled"))
+                .with(Block::Text(error.clone()))
+                .with(Block::Facts(facts))
+                .with(Block::Text(more.into()));
+            (subject, page)
+        }
         _ => {
             let said = words::sentence_with(event, labels).unwrap_or_default();
             (first_words(&said), Page::new(said))
@@ -222,6 +233,8 @@ fn tag(event: &Event) -> Tag {
         What::JobFinished { run, .. } if run.result == Some(JobResult::Partial) => Tag::Partial,
         What::JobFinished { .. } => Tag::Ok,
         What::JobStale { .. } => Tag::Failed,
+        What::DestinationStuck { .. } => Tag::Critical,
+        What::DestinationDisabled { .. } => Tag::Ok,
         _ => Tag::Partial,
     }
 }
