@@ -3,11 +3,13 @@
 //! `note` is what somebody is to be written about, `policy` what is worth a note and which notes make one letter.
 //! `desk` keeps notes with the events they tell, in the history's outbox; `facts` asks for what belongs to them,
 //! `render` writes the letter, `smtp` hands it over, and `postman` does all that patiently. `life` reminds him to write
-//! when there is nothing to tell. `outside` tells an outside watcher (`ping`) and a webhook over `http`.
+//! when there is nothing to tell. `outside` tells an outside watcher (`ping`) and a `webhook`, each by a `courier` over
+//! `http`.
 //!
 //! This room sees events, the snapshot and what is on record. It must not know how a run works, and nothing in it can
 //! hold up the queue.
 
+mod courier;
 mod desk;
 mod facts;
 mod http;
@@ -20,6 +22,7 @@ mod policy;
 mod postman;
 mod render;
 mod smtp;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,23 +1,23 @@
-//! Those who are told over HTTP: an outside watcher and a webhook. Each has a queue of its own, so that one that hangs
-//! costs the other nothing.
+//! Those who are told over HTTP: an outside watcher and a webhook. Each has a courier of its own, so that one that
+//! hangs costs the other nothing.
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::http::{Post, host};
+use super::courier::{self, Queue};
 use super::ping::Ping;
-use crate::config::{Config, Secret};
-use crate::model::{Event, Snapshot, What, news};
+use super::webhook;
+use crate::config::{Config, Secret, place};
+use crate::model::{Event, Snapshot, What};
 use crate::orchestrator::Handle;
-use crate::words;
 
-/// How many posts wait at most for somebody who does not answer.
-const MOST_WAITING: usize = 100;
+/// How long the last words may take once the orchestrator has left: whoever waits for the end of a `run` waits for
+/// them, too.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Telling over HTTP, at work. Dropped, it ends at once.
 #[derive(Debug)]
@@ -26,39 +26,37 @@ pub struct Outside {
     couriers: Vec<AbortOnDropHandle<()>>,
 }
 
-/// Starts to tell whoever is configured.
+/// Starts to tell whoever is configured, with or without mail.
 #[must_use]
 pub fn outside(config: &Config, handle: &Handle) -> Option<Outside> {
     let wanted = &config.notification;
-    let (mut couriers, mut tellers) = (Vec::new(), Tellers::default());
-    if let Some(url) = url("notification.ping_url", wanted.ping_url.as_ref()) {
-        let (courier, queue) = courier("the ping for the outside watcher");
+    let mut couriers = Vec::new();
+    let mut start = |key, secret: Option<&Secret>, what| {
+        let url = url(key, secret)?;
+        let (courier, queue) = courier::start(what);
         couriers.push(courier);
-        tellers.ping = Some((Ping::new(url), queue));
-    }
-    if let Some(url) = url("notification.webhook_url", wanted.webhook_url.as_ref()) {
-        let (courier, queue) = courier("the webhook");
-        couriers.push(courier);
-        tellers.webhook = Some((url, queue));
-    }
+        Some((url, queue))
+    };
+    let ping = start("notification.ping_url", wanted.ping_url.as_ref(), "the ping for the outside watcher");
+    let webhook = start("notification.webhook_url", wanted.webhook_url.as_ref(), "the webhook");
     if couriers.is_empty() {
         return None;
     }
-    let watching = watch_events(handle.events.subscribe(), handle.snapshot.clone(), tellers);
-    Some(Outside { watching: AbortOnDropHandle::new(tokio::spawn(watching)), couriers })
+    let watching = tokio::spawn(watch(handle, Tellers { ping, webhook }));
+    Some(Outside { watching: AbortOnDropHandle::new(watching), couriers })
 }
 
 impl Outside {
-    /// Tells what is left to be told, for so long at most. The orchestrator has left.
-    pub async fn close(self, most: Duration) {
+    /// Tells what is left to be told, for 5 s at most. The orchestrator has left.
+    pub async fn close(self) {
         let rest = async {
-            // It ends with the events, and the couriers with what it has given them.
+            // Both end by themselves: the watching with the events, the couriers with what it has given them.
             let _ = self.watching.await;
             for courier in self.couriers {
                 let _ = courier.await;
             }
         };
-        if timeout(most, rest).await.is_err() {
+        if timeout(LAST_WORDS, rest).await.is_err() {
             tracing::warn!("not everybody outside could be told of the end in time");
         }
     }
@@ -67,7 +65,7 @@ impl Outside {
 /// The URL, if there is one that can be used.
 fn url(key: &str, secret: Option<&Secret>) -> Option<String> {
     match secret?.read() {
-        Ok(url) if host(&url).is_some() => Some(url),
+        Ok(url) if place(&url).is_some() => Some(url),
         Ok(_) => {
             tracing::error!("{key} holds no URL as in https://example.com/path; nobody is told there");
             None
@@ -79,75 +77,45 @@ fn url(key: &str, secret: Option<&Secret>) -> Option<String> {
     }
 }
 
-/// Who is told, and the queue to each.
-#[derive(Default)]
+/// Who is told: the URL and the queue of each.
+#[derive(Clone)]
 struct Tellers {
-    ping: Option<(Ping, mpsc::Sender<Post>)>,
-    webhook: Option<(String, mpsc::Sender<Post>)>,
+    ping: Option<(String, Queue)>,
+    webhook: Option<(String, Queue)>,
 }
 
-async fn watch_events(
-    mut events: broadcast::Receiver<Event>,
-    snapshot: watch::Receiver<Snapshot>,
-    mut tellers: Tellers,
-) {
+/// Watches until the orchestrator leaves. Should an event break it, the next ones are watched all the same.
+fn watch(handle: &Handle, tellers: Tellers) -> impl Future<Output = ()> + use<> {
+    let (heard, again) = (handle.events.subscribe(), handle.events.downgrade());
+    let snapshot = handle.snapshot.clone();
+    async move {
+        let mut heard = Some(heard);
+        while let Some(events) = heard.take() {
+            let telling = tokio::spawn(tell(events, snapshot.clone(), tellers.clone()));
+            if let Err(error) = AbortOnDropHandle::new(telling).await {
+                tracing::error!("an event could not be told outside: {error}; please report this");
+                heard = again.upgrade().map(|events| events.subscribe());
+            }
+        }
+    }
+}
+
+async fn tell(mut events: broadcast::Receiver<Event>, snapshot: watch::Receiver<Snapshot>, tellers: Tellers) {
+    let mut ping = tellers.ping.map(|(url, queue)| (Ping::new(&url), queue));
     loop {
         match events.recv().await {
             Ok(Event { what: What::Leaving, .. }) | Err(RecvError::Closed) => return,
             Ok(event) => {
-                if let Some((ping, queue)) = &mut tellers.ping {
-                    put(queue, ping.about(&event));
+                if let Some((ping, queue)) = &mut ping {
+                    queue.put(ping.about(&event));
                 }
                 if let Some((url, queue)) = &tellers.webhook {
-                    put(queue, about(url, &event, &snapshot));
+                    queue.put(webhook::about(url, &event, &snapshot.borrow()));
                 }
             }
-            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events came too fast for the webhook"),
-        }
-    }
-}
-
-/// What the webhook is told of an event: what MQTT is told, and a sentence.
-fn about(url: &str, event: &Event, snapshot: &watch::Receiver<Snapshot>) -> Option<Post> {
-    let message = {
-        let snapshot = snapshot.borrow();
-        let mut message: Value = serde_json::from_slice(&news::message(event, &snapshot)?).ok()?;
-        let label = |key: &crate::model::JobKey| {
-            snapshot.jobs().into_iter().find(|job| job.key == *key).map(|job| job.label)
-        };
-        message["sentence"] = words::sentence_with(event, &label).into();
-        message
-    };
-    Some(Post { url: url.to_owned(), kind: "application/json", body: message.to_string() })
-}
-
-fn put(queue: &mpsc::Sender<Post>, post: Option<Post>) {
-    if let Some(post) = post
-        && queue.try_send(post).is_err()
-    {
-        tracing::debug!("too much waits to be told outside; one message is left out");
-    }
-}
-
-/// Someone who posts one thing after the other.
-fn courier(what: &'static str) -> (AbortOnDropHandle<()>, mpsc::Sender<Post>) {
-    let (queue, mut posts) = mpsc::channel::<Post>(MOST_WAITING);
-    let going = tokio::spawn(async move {
-        let mut failing = false;
-        while let Some(post) = posts.recv().await {
-            match post.send().await {
-                Ok(()) if failing => {
-                    failing = false;
-                    tracing::info!("{what} works again");
-                }
-                Ok(()) => {}
-                Err(error) if failing => tracing::debug!("{what}: {error}"),
-                Err(error) => {
-                    failing = true;
-                    tracing::warn!("{what}: {error}");
-                }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!("{missed} events came too fast to be told outside");
             }
         }
-    });
-    (AbortOnDropHandle::new(going), queue)
+    }
 }

@@ -71,7 +71,7 @@ pub struct Runner {
     session: Option<mqtt::Session>,
     mail: Option<Mail>,
     outside: Option<Outside>,
-    /// How long the last mail, and the last word outside, may take.
+    /// How long the last mail may take.
     patience: Duration,
 }
 
@@ -147,7 +147,7 @@ impl Runner {
         };
         let last_word = async {
             if let Some(outside) = self.outside {
-                outside.close(self.patience).await;
+                outside.close().await;
             }
         };
         tokio::join!(goodbye, last_mail, last_word);

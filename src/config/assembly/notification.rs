@@ -3,7 +3,7 @@
 use super::Assembly;
 use crate::config::check::complaint;
 use crate::config::file::{DEFAULT_SENDER, NotificationSection};
-use crate::config::{Notification, Secret, SmtpSecurity, address, host};
+use crate::config::{Notification, Secret, SmtpSecurity, address, host, place};
 
 const WANTED: &str = "an address as in a@example.com or Name <a@example.com>";
 
@@ -65,14 +65,9 @@ impl Assembly<'_> {
     fn url(&mut self, key: &str, text: Option<&str>) -> Option<Secret> {
         let path = format!("notification.{key}");
         let secret = self.secret(true, &path, text)?;
-        let is_url = |url: &str| {
-            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-            host.is_some_and(|host| !host.is_empty())
-                && !url.contains(|c: char| c.is_whitespace() || c.is_control())
-        };
-        if secret.is_literal() && !text.is_some_and(is_url) {
-            self.problem(&path, "is no URL; needed: one as in https://example.com/path (it is not shown, as it may hold a token)");
+        if secret.is_literal() && text.is_some_and(|url| place(url).is_none()) {
+            let wanted = "is no URL; needed: one as in https://example.com/path";
+            self.problem(&path, format!("{wanted} (it is not shown, as it may hold a token)"));
         }
         Some(secret)
     }
