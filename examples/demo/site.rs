@@ -1,106 +1,40 @@
-//! The servers and the configuration of the night: what is going to happen, and where.
+//! Where it happens: the simulated servers, and the directory with the configuration.
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jetbackup_sim::clock::{after, wall};
 use jetbackup_sim::ssh::{Key, SshOptions, SshServer};
-use jetbackup_sim::{Job, Run, World, id};
+use jetbackup_sim::{Job, World};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// A job of the night. All times are in seconds.
-pub struct Plan {
-    pub server: &'static str,
-    pub label: &'static str,
-    kind: &'static str,
-    /// Its time limit.
-    limit: u32,
-    script: Script,
-    /// How it has to end: its result, and whether it passed its limit.
-    pub end: (&'static str, bool),
-    /// How often it has to be triggered.
-    pub triggers: usize,
-}
+use crate::plans::{Plan, Script, job_id};
 
-enum Script {
-    Runs(Run),
-    Disabled,
-    /// JetBackup's own scheduler starts it a moment before the night begins.
-    Scheduled(Run),
-}
-
-/// Long enough for every job but the one that is meant to be late, on the slowest of machines.
-const AMPLE: u32 = 120;
-
-/// The jobs in the order of the configuration file.
-pub fn plans() -> Vec<Plan> {
-    let plan = |server, label, script, end| Plan {
-        server,
-        label,
-        kind: "accounts",
-        limit: AMPLE,
-        script: Script::Runs(script),
-        end: (end, false),
-        triggers: 1,
-    };
-    let completed = |seconds, items| brisk(Run::completed().lasting(seconds).items(items));
-    let late = completed(12, 40);
-    vec![
-        plan("web1", "Accounts", completed(6, 24), "completed"),
-        Plan {
-            kind: "database",
-            ..plan("web1", "Databases", brisk(Run::partial().lasting(4).items(8)), "partial")
-        },
-        Plan { limit: 4, end: ("completed", true), ..plan("web2", "Accounts", late, "") },
-        Plan {
-            kind: "directories",
-            ..plan("web2", "Home directories", brisk(Run::failed().lasting(3).items(5)), "failed")
-        },
-        Plan {
-            script: Script::Disabled,
-            triggers: 0,
-            ..plan("web2", "Retired mail", Run::completed(), "skipped")
-        },
-        Plan {
-            script: Script::Scheduled(completed(7, 12)),
-            triggers: 0,
-            ..plan("web3", "Accounts", Run::completed(), "completed")
-        },
-        Plan { kind: "directories", ..plan("web3", "Home directories", completed(6, 6), "completed") },
-    ]
-}
-
-/// JetBackup shows a run at once and starts it a second later.
-fn brisk(run: Run) -> Run {
-    run.group_after(0).pending(1)
-}
-
-/// The id of the plan at this place.
-pub fn job_id(place: usize) -> String {
-    id(0x64a1_b2c3_0000 + u64::try_from(place).unwrap_or_default())
-}
+/// What all topics of the program begin with.
+pub const BASE_TOPIC: &str = "jetbackup-remote";
 
 /// The running servers, and the directory with all that the program reads and writes.
-pub struct Night {
+pub struct Site {
     directory: TempDir,
     config: PathBuf,
+    plans: Vec<Plan>,
     servers: Vec<(&'static str, SshServer)>,
 }
 
-impl Night {
-    /// Starts the servers and writes the configuration. To be called in the servers' runtime.
+impl Site {
+    /// Starts servers with these jobs, asked every so many seconds, and writes the configuration. To be called in the servers' runtime.
     ///
     /// # Errors
     /// If the ports or the files cannot be had.
-    pub async fn fall() -> io::Result<Self> {
+    pub async fn open(plans: Vec<Plan>, broker: SocketAddr, poll_interval: u32) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("jetbackup-demo-").tempdir()?;
         let client_key = Key::generate()?;
         client_key.write(&directory.path().join("id_ed25519"))?;
-        let plans = plans();
         let mut servers = Vec::new();
         for name in ["web1", "web2", "web3"] {
             let options = SshOptions {
@@ -112,14 +46,25 @@ impl Night {
             servers.push((name, SshServer::start(world, wall(), options).await?));
         }
         let config = directory.path().join("config.json");
-        let text = serde_json::to_string_pretty(&configuration(directory.path(), &servers, &plans))?;
+        let text = serde_json::to_string_pretty(&configuration(
+            directory.path(),
+            &servers,
+            &plans,
+            broker,
+            poll_interval,
+        ))?;
         fs::write(&config, text)?;
-        Ok(Self { directory, config, servers })
+        Ok(Self { directory, config, plans, servers })
     }
 
     /// The configuration file.
     pub fn config(&self) -> &Path {
         &self.config
+    }
+
+    /// The jobs in the order of the configuration file.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
     }
 
     /// Where the program keeps its records.
@@ -140,7 +85,7 @@ fn world(server: &str, plans: &[Plan]) -> World {
     for (place, plan) in plans.iter().enumerate().filter(|(_, plan)| plan.server == server) {
         let job = Job::new(job_id(place), plan.label);
         world = world.job(match &plan.script {
-            Script::Runs(run) => job.runs(run.clone()),
+            Script::Runs(runs) => runs.iter().cloned().fold(job, Job::runs),
             Script::Disabled => job.disabled(),
             Script::Scheduled(run) => {
                 scheduled.push(job_id(place));
@@ -152,7 +97,13 @@ fn world(server: &str, plans: &[Plan]) -> World {
     world
 }
 
-fn configuration(directory: &Path, servers: &[(&str, SshServer)], plans: &[Plan]) -> Value {
+fn configuration(
+    directory: &Path,
+    servers: &[(&str, SshServer)],
+    plans: &[Plan],
+    broker: SocketAddr,
+    poll_interval: u32,
+) -> Value {
     let server = |(name, server): &(&str, SshServer)| {
         let host_key = server.host_key_fingerprint();
         let entry = json!({"host": "127.0.0.1", "port": server.port(), "user": "root", "host_key": host_key});
@@ -169,7 +120,7 @@ fn configuration(directory: &Path, servers: &[(&str, SshServer)], plans: &[Plan]
         "servers": servers.iter().map(server).collect::<Map<_, _>>(),
         "jobs": plans.iter().enumerate().map(job).collect::<Vec<_>>(),
         "orchestrator": {
-            "poll_interval": 1,
+            "poll_interval": poll_interval,
             "startup_timeout": 60,
             "on_timeout": "continue",
             "max_overruns": 1,
@@ -177,6 +128,12 @@ fn configuration(directory: &Path, servers: &[(&str, SshServer)], plans: &[Plan]
             "log_file": directory.join("log"),
             "state_dir": directory.join("state"),
             "control_socket": directory.join("control.sock"),
+        },
+        "mqtt": {
+            "enabled": true,
+            "host": broker.ip(),
+            "port": broker.port(),
+            "base_topic": BASE_TOPIC,
         },
     })
 }
