@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
@@ -30,7 +31,7 @@ pub fn serve(servers: &Runtime, listen: SocketAddr) -> Result<Vec<String>, Box<d
         });
     }
     let site = servers.block_on(Site::open(home_assistant(), here, 2))?;
-    introduce(listening);
+    introduce(listening, site.config());
     servers.spawn(live::follow(broker.look_on(), home_assistant()));
 
     let ended = type_in(site.config(), &["daemon"]);
@@ -42,31 +43,31 @@ pub fn serve(servers: &Runtime, listen: SocketAddr) -> Result<Vec<String>, Box<d
     Ok(flaws.map(|(command, exit)| format!("`{command}` ended with {exit:?}, not with 0")).collect())
 }
 
-fn introduce(listening: SocketAddr) {
-    let port = listening.port();
-    say("Three simulated servers with seven jobs of 20 to 60 seconds, the daemon, and a broker");
-    say("for your own Home Assistant. In Home Assistant, choose");
-    say("");
-    say("  Settings > Devices & services > Add integration > MQTT");
-    if listening.ip().is_loopback() {
-        say(&format!("  Broker: {}   Port: {port}   no user, no password", listening.ip()));
-    } else if listening.ip().is_unspecified() {
-        say(&format!("  Broker: the address of this machine   Port: {port}   no user, no password"));
+fn introduce(listening: SocketAddr, config: &Path) {
+    let (ip, port) = (listening.ip(), listening.port());
+    let broker = if ip.is_unspecified() { "the address of this machine".to_owned() } else { ip.to_string() };
+    say(&format!(
+        "\
+Three simulated servers with seven jobs of 20 to 60 seconds, some of which fail or
+take too long, the daemon, and a broker for your Home Assistant. In it, choose
+
+  Settings > Devices & services > Add integration > MQTT
+  Broker: {broker}   Port: {port}   no user name, no password
+
+and the queue, the servers and the jobs appear there as devices, with buttons to run
+and to stop. From another terminal:
+
+  mosquitto_sub -p {port} -v -t 'jetbackup-remote/#'
+  mosquitto_pub -p {port} -t jetbackup-remote/command/run -m all
+  cargo run -- --config {} status
+",
+        config.display()
+    ));
+    if ip.is_loopback() {
+        say(&format!("For a Home Assistant on another machine or in a container: --listen 0.0.0.0:{port}"));
+        say("(the broker asks for no password, and so lets in everybody who can reach it).");
     } else {
-        say(&format!("  Broker: {}   Port: {port}   no user, no password", listening.ip()));
+        say("The broker asks for no password: it lets in everybody who can reach it.");
     }
-    say("");
-    say("and the servers and jobs appear under MQTT, with buttons to run and stop them. Press");
-    say("“Run all”, or a job's “Run”. Without Home Assistant:");
-    say("");
-    say(&format!("  mosquitto_sub -p {port} -v -t 'jetbackup-remote/#'"));
-    say(&format!("  mosquitto_pub -p {port} -t jetbackup-remote/command/run -m all"));
-    say("");
-    if listening.ip().is_loopback() {
-        say(&format!("If Home Assistant is on another machine or in a container: --listen 0.0.0.0:{port}"));
-        say("This broker knows no password: then everybody who can reach it is let in.");
-    } else {
-        say("This broker knows no password: everybody who can reach it is let in.");
-    }
-    say("Ctrl-C ends it and takes the devices out of Home Assistant again.");
+    say("Ctrl-C ends everything, and takes the devices out of Home Assistant again.");
 }

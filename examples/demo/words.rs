@@ -9,6 +9,9 @@ use crate::site::BASE_TOPIC;
 /// Where Home Assistant looks for devices.
 pub const DISCOVERY: &str = "homeassistant/device/";
 
+/// Of a server.
+pub const NOT_ASKED: &str = "not asked yet";
+
 /// What a topic is about, below the program's base topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic<'a> {
@@ -61,7 +64,7 @@ impl<'a> Topic<'a> {
             Self::Server => match said["reachable"].as_bool() {
                 Some(true) => "reachable".to_owned(),
                 Some(false) => "not reachable".to_owned(),
-                None => "not asked yet".to_owned(),
+                None => NOT_ASKED.to_owned(),
             },
             Self::Event => said["event_type"].as_str().unwrap_or_default().to_owned(),
             Self::Answer => {

@@ -5,6 +5,12 @@
 //! it, and the program does: it tells a command that was retained from one that was not.
 
 mod filter;
+mod post;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
+mod v4;
+mod v5;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -16,11 +22,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use wire::{Filter, Heard, Said, Wire};
+use post::{Letter, Post};
+use wire::{Heard, Said, Wire};
 
 /// How long a new client may take to say who it is.
 const INTRODUCTION: Duration = Duration::from_secs(10);
@@ -51,24 +58,6 @@ pub struct Broker {
     address: SocketAddr,
     post: Arc<Mutex<Post>>,
     serving: TaskTracker,
-}
-
-/// What is kept, and who gets what.
-#[derive(Default)]
-struct Post {
-    retained: BTreeMap<String, Bytes>,
-    /// By client id.
-    clients: BTreeMap<String, Client>,
-    onlooker: Option<UnboundedSender<(Timestamp, Notice)>>,
-    connections: u64,
-}
-
-struct Client {
-    /// A client that connects anew takes the place of its earlier connection.
-    connection: u64,
-    filters: Vec<Filter>,
-    /// Messages, and whether they are to be confirmed.
-    letterbox: UnboundedSender<(Publication, bool)>,
 }
 
 impl Broker {
@@ -132,10 +121,7 @@ impl Broker {
         wire.say(Said::Welcome(client_id.clone())).await?;
         let said_goodbye = self.attend(&mut wire, &client_id, keep_alive, letters).await;
         let mut post = self.post();
-        if post.clients.get(&client_id).is_some_and(|client| client.connection == connection) {
-            post.clients.remove(&client_id);
-            post.notice(Notice::Went(client_id));
-        }
+        post.leave(&client_id, connection);
         if let Some(will) = will.filter(|_| said_goodbye.is_err()) {
             post.publish(&will);
         }
@@ -148,7 +134,7 @@ impl Broker {
         wire: &mut Wire,
         client_id: &str,
         keep_alive: u16,
-        mut letters: UnboundedReceiver<(Publication, bool)>,
+        mut letters: UnboundedReceiver<Letter>,
     ) -> io::Result<()> {
         // One and a half times what was agreed, as the protocol has it; none was agreed with 0.
         let silence = match keep_alive {
@@ -167,12 +153,12 @@ impl Broker {
                     }
                 }
                 letter = letters.recv() => {
-                    let (publication, confirms) = letter.ok_or_else(|| io::Error::other("taken over"))?;
-                    let id = confirms.then(|| {
+                    let letter = letter.ok_or_else(|| io::Error::other("taken over"))?;
+                    let id = letter.confirms.then(|| {
                         last_id = last_id.checked_add(1).unwrap_or(1);
                         last_id
                     });
-                    wire.say(Said::Publish { publication, id }).await?;
+                    wire.say(Said::Publish { letter, id }).await?;
                 }
             }
         }
@@ -191,9 +177,7 @@ impl Broker {
                 Answer::Said(Said::Subscribed { id, confirms })
             }
             Heard::Unsubscribe { id, filters } => {
-                if let Some(client) = post.clients.get_mut(client_id) {
-                    client.filters.retain(|filter| !filters.contains(&filter.path));
-                }
+                post.unsubscribe(client_id, &filters);
                 Answer::Said(Said::Unsubscribed { id, filters: filters.len() })
             }
             Heard::Ping => Answer::Said(Said::Pong),
@@ -208,59 +192,4 @@ enum Answer {
     Said(Said),
     Nothing,
     Goodbye,
-}
-
-impl Post {
-    fn enter(&mut self, client_id: String) -> (u64, String, UnboundedReceiver<(Publication, bool)>) {
-        self.connections += 1;
-        let connection = self.connections;
-        let client_id = if client_id.is_empty() { format!("guest-{connection}") } else { client_id };
-        let (letterbox, letters) = unbounded_channel();
-        self.notice(Notice::Came(client_id.clone()));
-        let client = Client { connection, filters: Vec::new(), letterbox };
-        self.clients.insert(client_id.clone(), client);
-        (connection, client_id, letters)
-    }
-
-    fn notice(&self, notice: Notice) {
-        if let Some(onlooker) = &self.onlooker {
-            // It may have seen enough.
-            let _ = onlooker.send((Timestamp::now(), notice));
-        }
-    }
-
-    fn publish(&mut self, publication: &Publication) {
-        if publication.retain && publication.payload.is_empty() {
-            self.retained.remove(&publication.topic);
-        } else if publication.retain {
-            self.retained.insert(publication.topic.clone(), publication.payload.clone());
-        }
-        self.notice(Notice::Published(publication.clone()));
-        for client in self.clients.values() {
-            let filters =
-                || client.filters.iter().filter(|filter| filter::takes(&filter.path, &publication.topic));
-            if filters().next().is_some() {
-                let preserves_retain = filters().any(|filter| filter.preserves_retain);
-                let letter =
-                    Publication { retain: publication.retain && preserves_retain, ..publication.clone() };
-                let _ = client.letterbox.send((letter, filters().any(|filter| filter.confirms)));
-            }
-        }
-    }
-
-    fn subscribe(&mut self, client_id: &str, filters: Vec<Filter>) {
-        let Some(client) = self.clients.get_mut(client_id) else { return };
-        for filter in filters {
-            for (topic, payload) in
-                self.retained.iter().filter(|(topic, _)| filter::takes(&filter.path, topic))
-            {
-                if filter.wants_retained {
-                    let letter = Publication { topic: topic.clone(), payload: payload.clone(), retain: true };
-                    let _ = client.letterbox.send((letter, filter.confirms));
-                }
-            }
-            client.filters.retain(|known| known.path != filter.path);
-            client.filters.push(filter);
-        }
-    }
 }
