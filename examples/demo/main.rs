@@ -64,23 +64,6 @@ struct Arguments {
     listen: SocketAddr,
 }
 
-/// Shows jetbackup-remote at work, with simulated servers.
-#[derive(Parser)]
-#[command(name = "demo")]
-struct Options {
-    /// Keep the daemon and a broker running until Ctrl-C, for a Home Assistant.
-    #[arg(long)]
-    ha: bool,
-    /// Where the broker of --ha listens. It asks for no password.
-    #[arg(
-        long,
-        value_name = "ADDRESS:PORT",
-        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
-        requires = "ha"
-    )]
-    listen: SocketAddr,
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match show(&arguments) {
@@ -95,11 +78,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The servers and the broker have threads of their own: the command line takes this one, as in a process of its own.
-fn servers() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Shows everything, and answers what was not as it should be.
@@ -145,46 +123,6 @@ fn night(servers: &Runtime) -> Result<Vec<String>, Box<dyn Error>> {
         say("To see it in your own Home Assistant: cargo run --example demo -- --ha");
     }
     Ok(flaws)
-}
-
-/// Keeps the daemon running until Ctrl-C, for a Home Assistant that uses this broker.
-fn keep_running(listen: SocketAddr) -> Result<Vec<String>, Box<dyn Error>> {
-    let servers = servers()?;
-    let broker = servers
-        .block_on(Broker::start(listen))
-        .map_err(|error| format!("the broker cannot listen on {listen}: {error}; choose with --listen"))?;
-    let night = servers.block_on(Night::fall(broker.address(), Pace::Leisurely))?;
-    say(&instructions(broker.address()));
-    let mut heard = broker.look_on();
-    let telling = servers.spawn(async move {
-        let mut chronicle = Chronicle::default();
-        while let Some((at, publication)) = heard.recv().await {
-            chronicle.line(&at, &publication).iter().for_each(|line| say(line));
-        }
-    });
-    let ended = type_in(night.config(), &["daemon"]);
-    telling.abort();
-    Ok(if ended == ExitCode::SUCCESS { Vec::new() } else { vec![format!("`daemon` ended with {ended:?}")] })
-}
-
-fn instructions(broker: SocketAddr) -> String {
-    let port = broker.port();
-    let host = match broker.ip() {
-        ip if ip.is_unspecified() => "this machine's address".to_owned(),
-        ip => ip.to_string(),
-    };
-    let mut text = format!(
-        "Three simulated servers, the daemon and a broker are running until Ctrl-C. In Home Assistant: Settings,\n\
-         Devices & services, Add integration, MQTT; broker {host}, port {port}, no user and no password. The jobs\n\
-         appear as devices, take some 20 to 50 seconds each, and can be run and stopped as often as you like.\n\n\
-         Without Home Assistant:  mosquitto_pub -p {port} -t jetbackup-remote/command/run -m all -q 1\n"
-    );
-    if broker.ip().is_loopback() {
-        text += "For a Home Assistant on another machine: --listen 0.0.0.0:1883\n";
-    } else {
-        text += "This broker asks nobody for a password: whoever reaches it may run and stop these jobs.\n";
-    }
-    text
 }
 
 /// Runs a command as if a person had typed it.

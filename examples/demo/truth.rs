@@ -34,29 +34,6 @@ pub async fn flaws(site: &Site) -> Result<Vec<String>, HistoryError> {
     Ok(flaws)
 }
 
-/// Everything that the broker's retained messages tell otherwise than it was.
-pub fn flaws_on_mqtt(broker: &Broker) -> Vec<String> {
-    let mut flaws = Vec::new();
-    let mut expect = |topic: &str, told: String, wanted: String| {
-        if told != wanted {
-            flaws.push(format!("{topic} says {told}, not {wanted}"));
-        }
-    };
-    let retained = |topic: &str| broker.retained(topic).unwrap_or_default();
-    let state = |topic: &str| serde_json::from_slice::<Value>(&retained(topic)).unwrap_or_default();
-    let availability = "jetbackup-remote/availability";
-    expect(availability, String::from_utf8_lossy(&retained(availability)).into(), "offline".into());
-    let queue = "jetbackup-remote/state";
-    expect(queue, state(queue)["phase"].to_string(), r#""idle""#.into());
-    for (place, plan) in plans(Pace::Brisk).iter().enumerate() {
-        let topic = format!("jetbackup-remote/jobs/{}/{}/state", plan.server, job_id(place));
-        let last = state(&topic)["last"].take();
-        let told = format!("{} {}", last["result"], last["overrun"]);
-        expect(&topic, told, format!("{:?} {}", plan.end.0, plan.end.1));
-    }
-    flaws
-}
-
 fn wrong_end(place: usize, plan: &Plan, records: &[RunRecord]) -> Option<String> {
     let found: Vec<_> = (records.iter().rev())
         .filter(|record| record.key.job.to_string() == job_id(place))
