@@ -66,9 +66,9 @@ impl<'a> Subject<'a> {
                 let known = snapshot.jobs().into_iter().find(|known| known.key == *job);
                 Self { server: Some(&job.server), job: Some(job), label: known.map(|known| known.label) }
             }
-            What::ServerUnreachable { server, .. } | What::ServerReachable { server, .. } => {
-                Self { server: Some(server), ..Self::default() }
-            }
+            What::ServerUnreachable { server, .. }
+            | What::ServerReachable { server, .. }
+            | What::Remarks { server, .. } => Self { server: Some(server), ..Self::default() },
             _ => Self::default(),
         }
     }
@@ -93,6 +93,18 @@ fn details(what: &What) -> Value {
         What::ServerUnreachable { error, .. } => json!({ "error": cut(error, 250) }),
         What::ServerReachable { version, .. } => json!({ "version": version }),
         What::Alert { text, .. } => json!({ "text": cut(text, TEXT) }),
+        What::Remarks { new, .. } => {
+            let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
+            json!({ "text": cut(&texts.join("; "), TEXT) })
+        }
+        What::CycleMissed { due, begins } => {
+            let how = match begins {
+                Some(_) => "begins too late",
+                None => "has not begun",
+            };
+            let text = format!("the cycle due at {} {how}", due.strftime("%Y-%m-%d %H:%M UTC"));
+            json!({ "text": text, "due": due, "begins": begins })
+        }
         _ => Value::Null,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{CycleRecord, GroupId, JobKey, JobResult, Reason, RunRecord, ServerName};
+use super::{CycleRecord, GroupId, JobKey, JobResult, Reason, Remark, RunRecord, ServerName};
 
 /// What a job is doing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +228,9 @@ pub struct ServerState {
     pub checked_at: Option<Timestamp>,
     /// Bytes left at its destination, where that is known.
     pub destination_free: Option<u64>,
+    /// What a person should look at there.
+    #[serde(default)]
+    pub remarks: Vec<Remark>,
 }
 
 /// The connection to the broker.
@@ -256,6 +259,7 @@ impl ServerState {
             since: None,
             checked_at: None,
             destination_free: None,
+            remarks: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! about it; all four are pure. `wheel` turns, one step at a time, so that no two steps can disagree about who
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
 //! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
-//! of the jobs, `telling` commits and tells what happened.
+//! of the jobs, `surroundings` what is odd on the servers, `telling` commits and tells what happened.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -20,6 +20,7 @@ mod look;
 mod queue;
 mod run;
 mod sight;
+mod surroundings;
 mod survey;
 mod telling;
 mod watching;

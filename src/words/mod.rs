@@ -3,8 +3,10 @@
 //! Everything here is plain English whatever the locale. This room must not know where its words are shown, nor how
 //! they are laid out.
 
+mod remark;
 mod sentence;
 
+pub use remark::{nearly_full, remark};
 pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
 

@@ -66,6 +66,20 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
         What::Alert { job: Some(job), text } => format!("Attention: {}: {text}", called(job)),
         What::Alert { job: None, text } => format!("Attention: {text}"),
         What::CycleFinished(cycle) => over(cycle),
+        What::Remarks { server, new, .. } if !new.is_empty() => {
+            let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
+            format!("Worth a look on {server}: {}", texts.join("; "))
+        }
+        What::Remarks { server, remarks, .. } if remarks.is_empty() => {
+            format!("Nothing more to look at on {server}")
+        }
+        What::Remarks { .. } => return None,
+        What::CycleMissed { due, begins: Some(_) } => {
+            format!("Late: the cycle due at {} begins only now", moment(*due))
+        }
+        What::CycleMissed { due, begins: None } => {
+            format!("Missed: the cycle due at {} has not begun", moment(*due))
+        }
     };
     Some(clean(&said))
 }
@@ -80,6 +94,8 @@ pub fn tone(event: &Event) -> Tone {
             None => Tone::Warn,
         },
         What::JobTimeout { .. } | What::JobSkipped(_) | What::JobStale { .. } | What::Stopping => Tone::Warn,
+        What::Remarks { new, .. } if new.is_empty() => Tone::Quiet,
+        What::Remarks { .. } | What::CycleMissed { .. } => Tone::Warn,
         What::ServerUnreachable { .. } | What::Alert { .. } => Tone::Bad,
         What::CycleFinished(cycle) if cycle.problems == 0 => Tone::Good,
         What::CycleFinished(_) => Tone::Warn,
