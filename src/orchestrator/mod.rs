@@ -3,8 +3,9 @@
 //! `queue` knows the order, `lane` who may write, `run` one run from trigger to outcome, `sight` what an answer says
 //! about it; all four are pure. `wheel` turns, one step at a time, so that no two steps can disagree about who
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
-//! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
-//! of the jobs, `surroundings` what is odd on the servers, `telling` commits and tells what happened.
+//! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside and `doubt` what it does
+//! while its clock is wrong, `known` what is known of the jobs, `surroundings` what is odd on the servers, `telling`
+//! commits and tells what happened.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -12,6 +13,7 @@ mod commands;
 mod contact;
 mod cycle;
 mod dispatch;
+mod doubt;
 mod duties;
 mod flag;
 mod known;
