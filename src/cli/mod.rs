@@ -14,6 +14,7 @@ mod output;
 mod paint;
 mod progress;
 mod release;
+mod remarks;
 mod run;
 mod schema;
 mod status;

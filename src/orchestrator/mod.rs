@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
+pub use surroundings::ask_destinations;
 pub use survey::survey;
 pub use telling::{Correspondent, Note};
 pub use wheel::{Handle, Orchestrator, Request};

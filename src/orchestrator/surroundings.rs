@@ -142,9 +142,10 @@ impl Orchestrator {
     }
 }
 
-/// Asks one after the other: the first one that the gate refuses answers for the others.
-async fn ask_destinations(client: &Client, wanted: Vec<DestinationId>) -> Answers {
+/// How these destinations of a server stand.
+pub async fn ask_destinations(client: &Client, wanted: Vec<DestinationId>) -> Answers {
     let mut answers = Answers::new();
+    // One after the other: the first one that the gate refuses answers for the others.
     for id in wanted {
         let answer = match client.destination(id).await {
             Ok(Some(destination)) => Answer::Is(destination),

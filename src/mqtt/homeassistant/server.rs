@@ -11,7 +11,7 @@ use crate::mqtt::topics::Address;
 const ATTENTION: &str = "{{ (value_json.remarks | default([], true) | length) > 0 }}";
 /// What there is to look at, as people read it.
 const REMARKS: &str =
-    "{{ {'remarks': value_json.remarks | default([], true) | map(attribute='text') | list} | tojson }}";
+    "{{ {'remarks': value_json.remarks | default([], true) | map(attribute='text') | list} | to_json }}";
 
 pub(super) fn device(context: &Context, server: &Server) -> Device {
     let naming = &context.naming;
