@@ -96,9 +96,8 @@ fn compare(config: &Config, answers: Vec<(ServerName, There)>) -> Listing {
             Err(error) => drop(errors.insert(server, error.to_string())),
         }
     }
-    let of = |server: &ServerName| {
-        standings(config, server, there.get(server).map(|(jobs, _)| jobs.as_slice()))
-    };
+    let of =
+        |server: &ServerName| standings(config, server, there.get(server).map(|(jobs, _)| jobs.as_slice()));
     let mut rows = Vec::new();
     for job in orchestrator::plan(&config.servers, &config.jobs, &Selection::default()) {
         let stands = of(&job.key.server);
@@ -234,7 +233,6 @@ web1    000000000000000000000009  Older accounts  in no queue, disabled there
 Worth a look
 web1
     destination NAS (000000000000000000000077) is read-only: nothing can be backed up to it
-web1
     destination NAS (000000000000000000000077) is nearly full: 97 % used, and JetBackup stops at 95 %
 ";
         assert_eq!(shown, golden, "{shown}");

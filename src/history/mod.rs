@@ -32,7 +32,7 @@ pub use error::HistoryError;
 pub use outbox::{Attempt, Noted, Outbox};
 pub use queue::Interrupted;
 
-use crate::model::{CycleId, CycleRecord, Event, JobId, JobKey, JobResult, Remark, RunRecord, ServerName};
+use crate::model::{CycleId, CycleRecord, Event, JobId, JobKey, JobResult, RunRecord, ServerName};
 use rows::{Change, Rows};
 use store::{Access, Notices, Store};
 
@@ -272,14 +272,6 @@ impl History {
                 connection.execute(sql, [name, &text]).map(drop)
             })
             .await
-    }
-
-    /// What was last remarked on each server ([`crate::model::What::Remarks`]).
-    ///
-    /// # Errors
-    /// When the history cannot be read within 10 seconds.
-    pub async fn remarks(&self) -> Result<Vec<(ServerName, Vec<Remark>)>, HistoryError> {
-        self.inner.run("read", |connection| remarks::all(connection)).await
     }
 
     /// The topics that something retained was published on and not cleared since.

@@ -9,8 +9,8 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::{queue, remarks};
 use crate::model::{
-    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, Remark, RunId, RunRecord, ServerName,
-    What,
+    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, Remark, RunId, RunRecord,
+    ServerName, What,
 };
 
 pub(super) const ALL_RUNS: &str = "SELECT id, server, job, label, cycle, origin, asked, group_id, started, ended, \

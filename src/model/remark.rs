@@ -35,10 +35,7 @@ impl RemarkKind {
     /// Whether it is about a destination. Destinations cannot be asked about on every server.
     #[must_use]
     pub fn is_of_destination(self) -> bool {
-        matches!(
-            self,
-            Self::DestinationDisabled | Self::DestinationReadOnly | Self::DestinationNearlyFull
-        )
+        matches!(self, Self::DestinationDisabled | Self::DestinationReadOnly | Self::DestinationNearlyFull)
     }
 }
 

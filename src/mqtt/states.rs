@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::topics::Topics;
-use crate::model::{Remark, Snapshot};
 use crate::model::view::{CurrentRun, JobState, QueueState, ServerState};
+use crate::model::{Remark, Snapshot};
 
 /// Every state as topic and payload: the queue, then servers and jobs in the order of the configuration.
 pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u8>)> {

@@ -40,7 +40,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn destination(usage: Option<u64>, free: Option<u64>, total: Option<u64>, limit: Option<u64>) -> Destination {
+    fn destination(
+        usage: Option<u64>,
+        free: Option<u64>,
+        total: Option<u64>,
+        limit: Option<u64>,
+    ) -> Destination {
         Destination {
             id: "000000000000000000000077".parse().unwrap(),
             name: None,

@@ -51,9 +51,8 @@ pub fn standings<'a>(
         };
         Stands { configured: Some(job), there: found.flatten(), standing }
     });
-    let is_configured = |job: &&jetbackup::Job| {
-        config.job(&JobKey { server: server.clone(), job: job.id }).is_some()
-    };
+    let is_configured =
+        |job: &&jetbackup::Job| config.job(&JobKey { server: server.clone(), job: job.id }).is_some();
     let others = there.unwrap_or_default().iter().filter(move |job| !is_configured(job));
     let others =
         others.map(|job| Stands { configured: None, there: Some(job), standing: Standing::NotConfigured });

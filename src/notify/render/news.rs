@@ -1,7 +1,7 @@
 //! Letters about what happened just now.
 
 use super::page::{Block, Page, Row};
-use super::{Envelope, Labels};
+use super::{Envelope, Labels, odd};
 use crate::model::{AfterTimeout, Event, JobResult, Origin, RunRecord, What};
 use crate::notify::letter::{Letter, Tag};
 use crate::notify::note::has_failed;
@@ -39,6 +39,8 @@ pub(in crate::notify) fn news(
             };
             (subject, Page::new(about.unwrap_or_else(|| "Attention".into())).with(Block::Text(text.clone())))
         }
+        What::Remarks { server, new, .. } => odd::remarks(server, new),
+        What::CycleMissed { due, begins } => odd::missed(envelope, *due, *begins),
         _ => {
             let said = words::sentence_with(event, labels).unwrap_or_default();
             (first_words(&said), Page::new(said))
@@ -139,7 +141,7 @@ pub(in crate::notify) fn several(envelope: &Envelope, events: &[Event], labels: 
             Tag::Partial => Tone::Warn,
             Tag::Timeout | Tag::Failed | Tag::Critical => Tone::Bad,
         };
-        let (name, state, notes) = line(event, labels);
+        let (name, state, notes) = odd::line(envelope, event).unwrap_or_else(|| line(event, labels));
         Row { name, state, tone, detail: envelope.moment(event.at), notes, log: Vec::new() }
     });
     let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -221,7 +223,7 @@ fn tag(event: &Event) -> Tag {
         What::JobFinished { run, .. } if has_failed(run) => Tag::Failed,
         What::JobFinished { run, .. } if run.result == Some(JobResult::Partial) => Tag::Partial,
         What::JobFinished { .. } => Tag::Ok,
-        What::JobStale { .. } => Tag::Failed,
+        What::JobStale { .. } | What::CycleMissed { begins: None, .. } => Tag::Failed,
         _ => Tag::Partial,
     }
 }

@@ -10,7 +10,8 @@ fn id(n: u8) -> String {
 
 /// Jobs 1 to 3 are configured on web1, job 9 on web2; destination 70 is web1's.
 fn config(force_activate: bool) -> Config {
-    let job = |server: &str, n| format!(r#"{{"server": "{server}", "job_id": "{}", "label": "Job {n}"}}"#, id(n));
+    let job =
+        |server: &str, n| format!(r#"{{"server": "{server}", "job_id": "{}", "label": "Job {n}"}}"#, id(n));
     let jobs = [job("web1", 1), job("web1", 2), job("web1", 3), job("web2", 9)].join(", ");
     let text = format!(
         r#"{{"ssh_key": "/k", "jobs": [{jobs}], "destination": {{"force_activate": {force_activate}}},
@@ -90,8 +91,8 @@ fn a_server_that_is_as_configured_gives_nothing_to_remark() {
 fn jobs_that_differ_are_remarked_on() {
     use RemarkKind::{JobDisabled, JobInNoQueue, JobNotFound};
     let found = on_jobs(&[there(3), there(9), disabled(2), disabled(5), there(4)]);
-    let expected =
-        [(JobInNoQueue, "4"), (JobInNoQueue, "9"), (JobDisabled, "2"), (JobNotFound, "1")].map(|(k, n)| (k, n.to_owned()));
+    let expected = [(JobInNoQueue, "4"), (JobInNoQueue, "9"), (JobDisabled, "2"), (JobNotFound, "1")]
+        .map(|(k, n)| (k, n.to_owned()));
     assert_eq!(found, expected, "one that is in another server's queue is in none of this one");
     let own = Job { kind: Some(3), ..there(6) };
     assert_eq!(on_jobs(&[there(1), there(2), there(3), own]), [], "JetBackup's own configuration");
@@ -116,7 +117,10 @@ fn destinations_that_cannot_be_written_to_are_remarked_on() {
     };
     assert_eq!(of(Destination { disabled: Some(true), ..destination(70) }), [DestinationDisabled]);
     assert_eq!(of(Destination { readonly: Some(true), ..destination(70) }), [DestinationReadOnly]);
-    assert_eq!(of(Destination { usage: Some(94), free: Some(6), ..destination(70) }), [DestinationNearlyFull]);
+    assert_eq!(
+        of(Destination { usage: Some(94), free: Some(6), ..destination(70) }),
+        [DestinationNearlyFull]
+    );
     assert_eq!(of(Destination { disabled: None, readonly: None, ..destination(70) }), []);
 }
 
@@ -133,7 +137,8 @@ fn what_stays_keeps_its_time_and_what_was_not_asked_stays() {
     let config = config(false);
     let jobs = [there(1), disabled(2), writing(3, &[71])];
     let full = Destination { usage: Some(93), free: Some(7), ..destination(71) };
-    let over = |answers: Answers, known: &[Remark], now| look_over(&config, &web1(), &jobs, &answers, known, now);
+    let over =
+        |answers: Answers, known: &[Remark], now| look_over(&config, &web1(), &jobs, &answers, known, now);
     let first = over([is(full.clone()), is(destination(70))].into(), &[], at(0));
     assert_eq!(first.len(), 2);
     assert!(first.iter().all(|remark| remark.since == at(0)));
@@ -152,15 +157,15 @@ fn what_stays_keeps_its_time_and_what_was_not_asked_stays() {
     assert_eq!(over([is(emptied)].into(), &second, at(120)), second[..1]);
 
     // No job writes there any more.
-    let moved = look_over(&config, &web1(), &[there(1), there(2), there(3)], &Answers::new(), &second, at(180));
+    let moved =
+        look_over(&config, &web1(), &[there(1), there(2), there(3)], &Answers::new(), &second, at(180));
     assert_eq!(moved, []);
 }
 
 fn any_job() -> impl Strategy<Value = Job> {
     let flag = || prop::option::of(any::<bool>());
-    (0_u8..8, prop::collection::vec(70_u8..74, 0..3), flag(), prop::option::of(0_i64..5), "\\PC{0,12}").prop_map(
-        |(n, to, disabled, kind, name)| Job { disabled, kind, name: Some(name), ..writing(n, &to) },
-    )
+    (0_u8..8, prop::collection::vec(70_u8..74, 0..3), flag(), prop::option::of(0_i64..5), "\\PC{0,12}")
+        .prop_map(|(n, to, disabled, kind, name)| Job { disabled, kind, name: Some(name), ..writing(n, &to) })
 }
 
 fn any_destination() -> impl Strategy<Value = Destination> {
