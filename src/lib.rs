@@ -28,4 +28,5 @@ pub mod service;
 pub mod ssh;
 pub mod state_dir;
 pub mod tls;
+pub mod watch;
 pub mod words;

@@ -160,6 +160,8 @@ mod tests {
             readonly: Some(false),
             free: Some(1_500_000_000_000),
             total: Some(4_000_000_000_000),
+            usage: None,
+            disk_limit: None,
         };
         change(&mut destination);
         destination

@@ -15,6 +15,7 @@ mod output;
 mod paint;
 mod progress;
 mod release;
+mod remarks;
 mod run;
 mod schema;
 mod status;

@@ -97,7 +97,7 @@ pub struct Table {
 #[derive(Debug, Clone)]
 struct Row {
     cells: Vec<Cell>,
-    note: String,
+    notes: Vec<String>,
 }
 
 impl Table {
@@ -109,14 +109,14 @@ impl Table {
 
     /// Adds a row. Cells that are missing are empty; those that have no column are not shown.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        self.rows.push(Row { cells: cells.into_iter().collect(), note: String::new() });
+        self.rows.push(Row { cells: cells.into_iter().collect(), notes: Vec::new() });
     }
 
     /// Puts a text below the last row, indented and in as many lines as it needs: for what is too long for a cell and
     /// too important to be cut.
     pub fn note(&mut self, text: &str) {
         if let Some(row) = self.rows.last_mut() {
-            row.note = clean(text);
+            row.notes.push(clean(text));
         }
     }
 
@@ -133,7 +133,7 @@ impl Table {
         for row in &self.rows {
             let cells: Vec<_> = shown.iter().map(|at| row.cells.get(*at).unwrap_or(&empty)).collect();
             self.line(&mut text, &shown, &widths, &cells, paint);
-            for line in wrapped(&row.note, width.saturating_sub(NOTE.len())) {
+            for line in row.notes.iter().flat_map(|note| wrapped(note, width.saturating_sub(NOTE.len()))) {
                 text.extend([NOTE, &line, "\n"]);
             }
         }

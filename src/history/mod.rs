@@ -11,6 +11,7 @@ mod error;
 mod outbox;
 mod published;
 mod queue;
+mod remarks;
 mod rows;
 mod schema;
 mod store;

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row, params};
 
-use super::queue;
+use super::{queue, remarks};
 use crate::model::{
-    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, RunId, RunRecord, What,
+    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, Remark, RunId, RunRecord,
+    ServerName, What,
 };
 
 pub(super) const ALL_RUNS: &str = "SELECT id, server, job, label, cycle, origin, asked, group_id, started, ended, \
@@ -51,6 +52,8 @@ pub(super) enum Change {
     Stale(JobKey),
     /// A cycle is over.
     Cycle(CycleRecord),
+    /// What there is to remark on a server.
+    Remarks(ServerName, Vec<Remark>),
 }
 
 impl Change {
@@ -62,6 +65,7 @@ impl Change {
             What::JobQueued { job } => Some(Self::Queued(job.clone())),
             What::JobStale { job, .. } => Some(Self::Stale(job.clone())),
             What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
+            What::Remarks { server, remarks, .. } => Some(Self::Remarks(server.clone(), remarks.clone())),
             _ => event.run().map(|run| Self::Turn(Box::new(run.clone()))),
         }
     }
@@ -84,6 +88,7 @@ impl Change {
                 write_cycle(connection, cycle)?;
                 queue::clear_queue(connection)
             }
+            Self::Remarks(server, all) => remarks::write(connection, server, all),
         }
     }
 }

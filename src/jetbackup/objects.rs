@@ -157,10 +157,14 @@ pub struct Destination {
     pub disabled: Option<bool>,
     /// Whether it can be read only. `None` where the server says nothing clear.
     pub readonly: Option<bool>,
+    /// `disk_usage.usage`: bytes used, by JetBackup's last look; it may not know.
+    pub usage: Option<u64>,
     /// `disk_usage.free`: bytes left, by JetBackup's last look; it may not know.
     pub free: Option<u64>,
     /// `disk_usage.total`: bytes in all.
     pub total: Option<u64>,
+    /// `disk_limit`: JetBackup writes nothing more once so much of it is used, in percent.
+    pub disk_limit: Option<u64>,
 }
 
 impl Object for Destination {
@@ -174,8 +178,10 @@ impl Object for Destination {
             name: scalar::text(&value["name"]),
             disabled: scalar::boolean(&value["disabled"]),
             readonly: scalar::boolean(&value["readonly"]),
+            usage: scalar::count(&value["disk_usage"]["usage"]),
             free: scalar::count(&value["disk_usage"]["free"]),
             total: scalar::count(&value["disk_usage"]["total"]),
+            disk_limit: scalar::count(&value["disk_limit"]),
         })
     }
 
@@ -269,6 +275,7 @@ mod tests {
         assert_eq!((destination.name.as_deref(), destination.disabled), (Some("nas"), Some(true)));
         assert_eq!(destination.readonly, Some(false));
         assert_eq!((destination.free, destination.total), (Some(1_000_000_000_000), Some(4_000_000_000_000)));
+        assert_eq!((destination.usage, destination.disk_limit), (Some(3_000_000_000_000), Some(95)));
         for unknown in
             [json!([]), json!({}), json!(""), json!(null), json!({"free": ""}), json!({"free": -1})]
         {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::view::OutboxState;
-use super::{CycleId, DestinationId, JobKey, JobResult, RunId, RunRecord, ServerName};
+use super::{CycleId, DestinationId, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
 
 /// Something that happened, and when by this machine's wall clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +156,22 @@ pub enum What {
         /// What went wrong and what to do.
         error: String,
     },
+    /// What there is to remark on a server has changed.
+    Remarks {
+        /// The server.
+        server: ServerName,
+        /// All of it.
+        remarks: Vec<Remark>,
+        /// Those of them that were not told before.
+        new: Vec<Remark>,
+    },
+    /// A start of the schedule comes much too late, or not at all.
+    CycleMissed {
+        /// When it was to be.
+        due: Timestamp,
+        /// When it begins after all; `None` while it does not.
+        begins: Option<Timestamp>,
+    },
 }
 
 /// How far a run is.
@@ -247,8 +263,10 @@ impl Event {
             What::ServerReachable { .. } => "server_reachable",
             What::JobStale { .. } => "job_stale",
             What::Alert { .. }
+            | What::CycleMissed { .. }
             | What::DestinationStuck { .. }
             | What::DestinationDisabled { recovered: true, .. } => "alert",
+            What::Remarks { new, .. } if !new.is_empty() => "alert",
             What::JobFinished { run, recovered } => match run.result {
                 _ if run.overrun => "job_overrun_ended",
                 _ if *recovered => "job_recovered",
@@ -270,6 +288,7 @@ impl Event {
             | What::Scheduled { .. }
             | What::DestinationEnabled { .. }
             | What::DestinationDisabled { recovered: false, .. }
+            | What::Remarks { .. }
             | What::Stopping => return None,
         })
     }

@@ -69,7 +69,8 @@ impl<'a> Subject<'a> {
             What::ServerUnreachable { server, .. }
             | What::ServerReachable { server, .. }
             | What::DestinationStuck { server, .. }
-            | What::DestinationDisabled { server, .. } => Self { server: Some(server), ..Self::default() },
+            | What::DestinationDisabled { server, .. }
+            | What::Remarks { server, .. } => Self { server: Some(server), ..Self::default() },
             _ => Self::default(),
         }
     }
@@ -100,6 +101,18 @@ fn details(what: &What) -> Value {
         }
         What::DestinationDisabled { destination, .. } => {
             json!({ "text": format!("destination {destination} is disabled again") })
+        }
+        What::Remarks { new, .. } => {
+            let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
+            json!({ "text": cut(&texts.join("; "), TEXT) })
+        }
+        What::CycleMissed { due, begins } => {
+            let how = match begins {
+                Some(_) => "begins too late",
+                None => "has not begun",
+            };
+            let text = format!("the cycle due at {} {how}", due.strftime("%Y-%m-%d %H:%M UTC"));
+            json!({ "text": text, "due": due, "begins": begins })
         }
         _ => Value::Null,
     }

@@ -5,7 +5,7 @@ mod showing;
 
 use super::event::{Event, Progress, What};
 use super::view::{OutboxState, ServerState};
-use super::{CycleRecord, JobKey, JobResult, RunId, RunRecord, ServerName};
+use super::{CycleRecord, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,17 @@ impl Snapshot {
         self
     }
 
+    /// With what was remarked on the servers by an earlier process.
+    #[must_use]
+    pub fn remarking(mut self, known: &[(ServerName, Vec<Remark>)]) -> Self {
+        for (server, remarks) in known {
+            if let Some(state) = self.server_mut(server) {
+                state.remarks.clone_from(remarks);
+            }
+        }
+        self
+    }
+
     /// Takes in what happened.
     pub fn apply(&mut self, event: &Event) {
         self.applied = self.applied.saturating_add(1);
@@ -143,10 +154,14 @@ impl Snapshot {
                 self.waiting_for_clock = *waiting_for_clock;
             }
             What::Stopping => self.stopping = true,
-            What::Alert { .. } => {}
-            What::DestinationEnabled { .. } => {}
+            What::Alert { .. } | What::CycleMissed { .. } | What::DestinationEnabled { .. } => {}
             What::DestinationDisabled { server, .. } => self.set_destination_stuck(server, None),
             What::DestinationStuck { server, error, .. } => self.set_destination_stuck(server, Some(error)),
+            What::Remarks { server, remarks, .. } => {
+                if let Some(state) = self.server_mut(server) {
+                    state.remarks.clone_from(remarks);
+                }
+            }
             What::CycleFinished(cycle) => {
                 self.last_cycle = Some(*cycle);
                 self.cycle = None;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{CycleRecord, GroupId, JobKey, JobResult, Reason, RunRecord, ServerName};
+use super::{CycleRecord, GroupId, JobKey, JobResult, Reason, Remark, RunRecord, ServerName};
 
 /// What a job is doing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +231,9 @@ pub struct ServerState {
     /// Why its destination, enabled from here, could not be disabled again.
     #[serde(default)]
     pub destination_stuck: Option<String>,
+    /// What a person should look at there.
+    #[serde(default)]
+    pub remarks: Vec<Remark>,
 }
 
 /// The connection to the broker.
@@ -260,6 +263,7 @@ impl ServerState {
             checked_at: None,
             destination_free: None,
             destination_stuck: None,
+            remarks: Vec::new(),
         }
     }
 

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::topics::Topics;
-use crate::model::Snapshot;
 use crate::model::view::{CurrentRun, JobState, QueueState, ServerState};
+use crate::model::{Remark, Snapshot};
 
 /// Every state as topic and payload: the queue, then servers and jobs in the order of the configuration.
 pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u8>)> {
@@ -21,6 +21,9 @@ pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u
 
 /// The longest reason, in characters. With hundreds of jobs in the queue it is told hundreds of times.
 const REASON: usize = 250;
+
+/// The most remarks on a server that are told: Home Assistant keeps no more than 16 kB beside a state.
+const REMARKS: usize = 50;
 
 fn queue(mut state: QueueState) -> Value {
     let waiting = state.queue.iter_mut().map(|job| &mut job.reason);
@@ -39,7 +42,13 @@ fn server(state: &ServerState) -> Value {
         "since": state.since,
         "checked_at": state.checked_at,
         "destination_free": state.destination_free,
+        "remarks": state.remarks.iter().take(REMARKS).map(remark).collect::<Vec<_>>(),
     })
+}
+
+fn remark(remark: &Remark) -> Value {
+    let text: String = remark.text.chars().take(REASON).collect();
+    json!({ "kind": remark.kind, "id": remark.id, "text": text, "since": remark.since })
 }
 
 fn job(state: &JobState) -> Value {
@@ -72,7 +81,7 @@ fn current(run: &CurrentRun) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, What};
+    use crate::model::{Event, RemarkKind, What};
     use crate::mqtt::testing::{busy, fresh, golden, key};
 
     fn said(snapshot: &Snapshot) -> Value {
@@ -124,6 +133,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_many_long_remarks_as_many_are_told_as_home_assistant_keeps() {
+        let mut snapshot = fresh();
+        let remark = |n: usize| Remark {
+            kind: RemarkKind::JobInNoQueue,
+            id: format!("{n:024x}"),
+            text: "ñ".repeat(300),
+            since: None,
+        };
+        let remarks: Vec<Remark> = (0..200).map(remark).collect();
+        let server = "web1".parse().unwrap();
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        snapshot.apply(&Event { at, what: What::Remarks { server, remarks, new: Vec::new() } });
+        let remarks = &said(&snapshot)["jetbackup-remote/servers/web1/state"]["remarks"];
+        assert_eq!(remarks.as_array().unwrap().len(), 50);
+        assert_eq!(remarks[49]["text"].as_str().unwrap().chars().count(), 250);
+    }
+
     /// The design's topic table, key by key.
     #[test]
     fn every_key_of_the_table_and_no_other_is_always_there() {
@@ -137,7 +164,7 @@ mod tests {
             );
             assert_eq!(
                 keys(&said["jetbackup-remote/servers/web1/state"]),
-                "reachable jetbackup version error since checked_at destination_free"
+                "reachable jetbackup version error since checked_at destination_free remarks"
             );
             assert_eq!(
                 keys(job),
@@ -148,6 +175,8 @@ mod tests {
         let job = &said[format!("jetbackup-remote/jobs/{}/state", key("web1", 1))];
         assert_eq!(keys(&job["current"]), "started progress items items_completed eta elapsed");
         assert_eq!(keys(&job["last"]), "result reason started ended duration overrun error");
+        let remark = &said["jetbackup-remote/servers/web1/state"]["remarks"][0];
+        assert_eq!(keys(remark), "kind id text since");
         let queue = &said["jetbackup-remote/state"];
         assert_eq!(keys(&queue["current"]), "server job_id label phase progress eta");
         assert_eq!(keys(&queue["queue"][0]), "server job_id label position reason");

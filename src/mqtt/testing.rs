@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::config::{self, Config};
 use crate::model::{
-    AfterTimeout, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Progress, Reason, RunId,
-    RunRecord, Snapshot, What,
+    AfterTimeout, CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Progress, Reason, Remark,
+    RemarkKind, RunId, RunRecord, Snapshot, What,
 };
 
 /// Compares with the file in `golden/`; with `UPDATE_GOLDEN=1` writes it instead.
@@ -86,6 +86,11 @@ fn ended(id: i64, key: JobKey, label: &str, result: JobResult) -> RunRecord {
     }
 }
 
+fn remark() -> Remark {
+    let (kind, id) = (RemarkKind::JobInNoQueue, format!("{:024x}", 9));
+    Remark { kind, text: crate::words::remark(kind, Some("Old accounts"), &id), id, since: Some(at(-50_000)) }
+}
+
 /// In the middle of a night: one job runs, one failed, one waits, one server is lost.
 pub(crate) fn busy() -> Snapshot {
     let mut snapshot = fresh();
@@ -119,6 +124,7 @@ pub(crate) fn busy() -> Snapshot {
         What::CycleStarted { cycle: CycleRecord::begun(CycleId(7), at(0), 3), jobs, resumed: false },
         What::ServerReachable { server: "web1".parse().unwrap(), version: Some("5.3.14".into()) },
         What::ServerSeen { server: "web1".parse().unwrap(), destination_free: Some(1_234_567_890_123) },
+        What::Remarks { server: "web1".parse().unwrap(), remarks: vec![remark()], new: vec![remark()] },
         What::JobStarting(run(8, key("web1", 2), "Configuración")),
         What::JobFinished { run: failed, recovered: false },
         What::JobStarted(now),
@@ -216,6 +222,10 @@ pub(crate) fn every_event() -> Vec<Event> {
             destination: "dddddddddddddddddddddddd".parse().unwrap(),
             recovered: false,
         },
+        What::Remarks { server: server(), remarks: vec![remark()], new: vec![remark()] },
+        What::Remarks { server: server(), remarks: vec![remark()], new: Vec::new() },
+        What::CycleMissed { due: at(-30_000), begins: Some(at(1000)) },
+        What::CycleMissed { due: at(-30_000), begins: None },
     ];
     all.into_iter().map(|what| Event { at: at(1000), what }).collect()
 }

@@ -130,14 +130,16 @@ impl Facts {
         render::life(envelope, &Life { since, jobs, runs, remarks: self.remarks(), next_run })
     }
 
-    /// What else is worth a look: servers that do not answer.
+    /// What else is worth a look: servers that do not answer, and what was remarked on the others.
     fn remarks(&self) -> Vec<String> {
         let snapshot = self.snapshot.borrow();
-        let lost = snapshot.servers().iter().filter(|server| server.answers() == Some(false));
-        let said = |server: &crate::model::view::ServerState| {
-            format!("{}: {}", server.server, server.error.as_deref().unwrap_or("it does not answer"))
+        let said = |server: &crate::model::view::ServerState| -> Vec<String> {
+            let lost = (server.answers() == Some(false))
+                .then(|| server.error.as_deref().unwrap_or("it does not answer"));
+            let remarks = server.remarks.iter().map(|remark| remark.text.as_str());
+            lost.into_iter().chain(remarks).map(|text| format!("{}: {text}", server.server)).collect()
         };
-        lost.map(said).collect()
+        snapshot.servers().iter().flat_map(said).collect()
     }
 
     fn label(&self, key: &JobKey) -> Option<String> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::destinations::Prepared;
 use super::flag::Flag;
 use super::lane::Lane;
-use super::look::{Goal, Views, ask_room, look_everywhere};
+use super::look::{Goal, Views, look_everywhere};
 use super::queue::Queue;
 use super::run::Run;
 use super::sight::{says_running, strangers};
@@ -27,6 +27,7 @@ impl Orchestrator {
         self.not_before = None;
         let Some(views) = self.look(|queue| !queue.is_empty()).await else { return };
         self.take_in(&views).await;
+        self.ask_around_once_a_cycle(&views);
         // What was asked meanwhile comes before the trigger: a stop that arrived during the look means this job too.
         self.obey_all().await;
         if self.lane() != Lane::Free || self.leave.is_cancelled() {
@@ -83,20 +84,7 @@ impl Orchestrator {
     pub(super) async fn look_around(&mut self) {
         let Some(views) = self.look(|_| true).await else { return };
         self.take_in(&views).await;
-        let answered = |name: &ServerName| matches!(views.get(name), Some(Ok(_)));
-        let configured = self.config.servers.iter().filter(|server| answered(&server.name));
-        let destinations = configured.filter_map(|server| {
-            Some((server.name.clone(), self.client(&server.name)?, server.destination_id?))
-        });
-        let asking = ask_room(destinations.collect());
-        let leave = self.leave.clone();
-        let told = tokio::select! {
-            told = asking => told,
-            () = leave.cancelled() => return,
-        };
-        for (server, free) in told {
-            self.tell(What::ServerSeen { server, destination_free: Some(free) }).await;
-        }
+        self.ask_around(&views);
     }
 
     async fn take_in(&mut self, views: &Views) {

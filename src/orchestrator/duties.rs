@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::doubt::Doubt;
 use super::wheel::Orchestrator;
 use crate::model::{CycleRecord, Selection, What};
-use crate::schedule::Schedule;
+use crate::schedule::{Missed, Schedule};
 
 /// How long nothing at all may happen before the duties are seen to.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
@@ -26,6 +27,7 @@ pub struct Duties {
     looked: Option<Instant>,
     told: Option<(Option<Timestamp>, bool)>,
     kept: Option<String>,
+    doubt: Doubt,
 }
 
 /// When cycles start.
@@ -74,6 +76,7 @@ impl Duties {
             looked: None,
             told: None,
             kept: None,
+            doubt: Doubt::default(),
         }
     }
 
@@ -93,6 +96,11 @@ impl Duties {
     /// Whether the schedule starts a cycle now.
     fn is_time(&mut self, now: Timestamp, busy: bool) -> bool {
         self.timetable.schedule().is_some_and(|schedule| schedule.tick(now, busy))
+    }
+
+    /// A start that is too late, if that has to be told.
+    fn missed(&mut self) -> Option<Missed> {
+        self.timetable.schedule()?.missed()
     }
 
     /// What the schedule wants to be kept, if it is not what is kept already.
@@ -141,7 +149,12 @@ impl Orchestrator {
         if plausible {
             duties.timetable.set(self.clock.now());
         }
+        duties.doubt.attend(self, plausible).await;
         let start = plausible && duties.is_time(self.clock.now(), self.cycle.is_some());
+        // Told before it is kept as told: a crash between the two must not make it silent.
+        if let Some(Missed { due, begins }) = duties.missed() {
+            self.tell(What::CycleMissed { due, begins }).await;
+        }
         if let Some(memory) = duties.unkept()
             && let Err(error) = self.history.keep(SCHEDULE_MEMORY, memory).await
         {

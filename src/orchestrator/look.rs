@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::jetbackup::{ApiError, Client, View};
-use crate::model::{DestinationId, ServerName};
+use crate::model::ServerName;
 
 /// How old an answer may be when the last one arrives: a server out of reach takes a minute to say nothing, and much
 /// can start elsewhere in a minute.
@@ -55,29 +55,6 @@ pub(super) async fn look_everywhere(goals: Vec<Goal>) -> Views {
         }
     }
     views
-}
-
-/// Asks these servers how much room is left at their destinations, in bytes. One that does not tell is missing.
-pub(super) async fn ask_room(
-    destinations: Vec<(ServerName, Arc<Client>, DestinationId)>,
-) -> Vec<(ServerName, u64)> {
-    let mut asked = JoinSet::new();
-    for (server, client, destination) in destinations {
-        asked.spawn(async move {
-            match client.destination(destination).await {
-                Ok(found) => found?.free.map(|free| (server, free)),
-                Err(error) => {
-                    tracing::debug!("the room at its destination is not known: {error}");
-                    None
-                }
-            }
-        });
-    }
-    let mut told = Vec::new();
-    while let Some(answer) = asked.join_next().await {
-        told.extend(answer.ok().flatten());
-    }
-    told
 }
 
 impl Goal {

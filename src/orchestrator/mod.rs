@@ -3,9 +3,10 @@
 //! `queue` knows the order, `lane` who may write, `run` one run from trigger to outcome, `sight` what an answer says
 //! about it; all four are pure. `wheel` turns, one step at a time, so that no two steps can disagree about who
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
-//! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside, `known` what is known
-//! of the jobs, `telling` commits and tells what happened. `destinations` enables a server's destination before its
-//! jobs, `lowering` disables it after them; `activation` is the pure part of that.
+//! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside and `doubt` what it does
+//! while its clock is wrong, `known` what is known of the jobs, `surroundings` what is odd on the servers, `telling`
+//! commits and tells what happened. `destinations` enables a server's destination before its jobs, `lowering` disables
+//! it after them; `activation` is the pure part of that.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
@@ -15,6 +16,7 @@ mod contact;
 mod cycle;
 mod destinations;
 mod dispatch;
+mod doubt;
 mod duties;
 mod flag;
 mod known;
@@ -24,6 +26,7 @@ mod lowering;
 mod queue;
 mod run;
 mod sight;
+mod surroundings;
 mod survey;
 mod telling;
 mod watching;
@@ -37,6 +40,7 @@ use tokio::time::Instant;
 pub use destinations::left_enabled;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
+pub use surroundings::ask_destinations;
 pub use survey::survey;
 pub use telling::{Correspondent, Note};
 pub use wheel::{Handle, Orchestrator, Request};

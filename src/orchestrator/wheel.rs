@@ -19,6 +19,7 @@ use super::known::Known;
 use super::lane::{Lane, lane};
 use super::queue::{Queue, plan};
 use super::run::{News, Pace, Run};
+use super::surroundings::Surroundings;
 use super::telling::{Correspondent, Teller};
 use super::watching::Polled;
 use super::{Now, WallClock};
@@ -82,6 +83,7 @@ pub struct Orchestrator {
     pub(super) stopping: bool,
     waiting: Option<String>,
     pub(super) destinations: Destinations,
+    pub(super) surroundings: Surroundings,
     /// What is done beside the turns; nothing for a single cycle.
     pub(super) duties: Option<Duties>,
     pub(super) inbox: mpsc::Receiver<Request>,
@@ -109,7 +111,9 @@ impl Orchestrator {
         }
         let last_cycle = history.last_finished_cycle().await.ok().flatten();
         let names: Vec<ServerName> = config.servers.iter().map(|server| server.name.clone()).collect();
-        let (snapshot, snapshot_receiver) = watch::channel(Snapshot::new(&names, facts).after(last_cycle));
+        let surroundings = Surroundings::recalled(&history, &names).await;
+        let snapshot = Snapshot::new(&names, facts).after(last_cycle).remarking(surroundings.known());
+        let (snapshot, snapshot_receiver) = watch::channel(snapshot);
         let (events, _) = broadcast::channel(1024);
         let (requests, inbox) = mpsc::channel(64);
         let (aside, asides) = mpsc::channel(16);
@@ -134,6 +138,7 @@ impl Orchestrator {
             stopping: false,
             waiting: None,
             destinations: Destinations::default(),
+            surroundings,
             duties: None,
             inbox,
             asides,
@@ -159,6 +164,7 @@ impl Orchestrator {
         self.tell_stale().await;
         self.work().await;
         self.skip_the_rest().await;
+        self.hear_the_last_of_surroundings().await;
         let cycle = self.end_cycle().await;
         self.lower_before_end().await;
         self.tell(What::Leaving).await;
@@ -210,6 +216,7 @@ impl Orchestrator {
                 () = leave.cancelled() => {}
                 Some(request) = self.inbox.recv() => self.answer(request).await,
                 Some(what) = self.asides.recv() => self.tell(what).await,
+                Some(told) = self.surroundings.told() => self.absorb_surroundings(told).await,
                 Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
                 Some(lowering) = self.destinations.lowered() => self.absorb_lowering(lowering).await,
                 () = tokio::time::sleep_until(wake) => {}

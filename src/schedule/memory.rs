@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::A_DAY;
+use super::missed::Owed;
 
 /// What is kept over restarts, as small JSON. It changes when a start is planned, given, or made to wait; never with
 /// time alone.
@@ -22,6 +23,9 @@ pub struct Memory {
     /// A start waits for the end of the cycle under way.
     #[serde(default)]
     pub(super) waiting: bool,
+    /// Which one that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) owed: Option<Owed>,
 }
 
 /// A start that is to come.
@@ -41,7 +45,7 @@ impl Planned {
 
 impl Memory {
     pub(super) fn new(schedule: String, accounted: Option<Timestamp>) -> Self {
-        Self { schedule, accounted, ahead: None, next: None, waiting: false }
+        Self { schedule, accounted, ahead: None, next: None, waiting: false, owed: None }
     }
 
     /// All starts up to `now` are accounted for. A clock that went back takes nothing back.

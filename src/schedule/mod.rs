@@ -7,6 +7,9 @@ pub mod clock;
 mod dice;
 mod expression;
 mod memory;
+mod missed;
+#[cfg(test)]
+mod missed_tests;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
@@ -24,6 +27,7 @@ use dice::Dice;
 pub use expression::{Expression, ExpressionError};
 pub use memory::Memory;
 use memory::{Planned, later};
+pub use missed::Missed;
 
 /// Seconds. A clock that goes back further than this was wrong before, or is so now.
 const A_DAY: i64 = 86_400;
@@ -46,6 +50,8 @@ pub struct Schedule {
     now: Timestamp,
     /// The next start, its delay included.
     due: Option<Timestamp>,
+    /// A start that is too late, and is still to be told of.
+    missed: Option<Missed>,
     dice: Dice,
 }
 
@@ -101,7 +107,7 @@ impl Schedule {
             _ => Memory::new(text, Some(now)),
         };
         let last = last_cycle.map(Span::from);
-        let mut schedule = Self { rule, memory, last, is_open: false, now, due: None, dice };
+        let mut schedule = Self { rule, memory, last, is_open: false, now, due: None, missed: None, dice };
         schedule.memory.follow(now);
         schedule.plan();
         schedule
@@ -125,6 +131,9 @@ impl Schedule {
         self.watch(busy);
         self.plan();
         let due = self.due.is_some_and(|due| due <= now);
+        if due {
+            self.memory.owe(self.start());
+        }
         let start = match self.rule {
             // After a cycle, a loop counts its pause anew: nothing waits.
             Rule::Loop { .. } => due && !busy,
@@ -133,8 +142,13 @@ impl Schedule {
                 self.memory.waiting && !busy
             }
         };
+        let missed = self.memory.lateness(now, start);
+        self.missed = self.missed.or(missed);
         if start {
             self.memory.waiting = false;
+        }
+        if !self.memory.waiting {
+            self.memory.owed = None;
         }
         if start || (due && self.memory.waiting) {
             self.memory.account(now);
@@ -153,6 +167,14 @@ impl Schedule {
     /// A person stopped the queue: a start that waits for the end of the cycle is dropped.
     pub fn called_off(&mut self) {
         self.memory.waiting = false;
+        let missed = self.memory.drop_owed();
+        self.missed = self.missed.or(missed);
+    }
+
+    /// A start that is more than an hour late, or dropped; each is told once, over restarts too if what is kept then
+    /// is kept. To be asked after each [`Schedule::tick`].
+    pub fn missed(&mut self) -> Option<Missed> {
+        self.missed.take()
     }
 
     /// What is to be kept on disk whenever it has changed.
@@ -171,6 +193,14 @@ impl Schedule {
             self.last = Some(Span { started, ended: Some(self.now) });
         }
         self.is_open = busy;
+    }
+
+    /// The next start, as it was planned.
+    fn start(&self) -> Option<Planned> {
+        match self.rule {
+            Rule::Cron { .. } => self.memory.next,
+            Rule::Loop { .. } => self.due.map(|start| Planned { start, delay: 0 }),
+        }
     }
 
     /// Finds the next start from what is accounted for.

@@ -8,44 +8,44 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A configuration with `more` in it.
-fn config(more: &str) -> Config {
+pub(super) fn config(more: &str) -> Config {
     let text = format!(r#"{{"ssh_key": "/k", "servers": {{"a": {{"host": "h"}}}}, {more}}}"#);
     crate::config::parse(&text, "config.json".as_ref()).unwrap().config
 }
 
-fn daily(random_delay: u64) -> Config {
+pub(super) fn daily(random_delay: u64) -> Config {
     config(&format!(r#""daemon": {{"schedule": "0 2 * * *", "random_delay": {random_delay}}}"#))
 }
 
-fn looped() -> Config {
+pub(super) fn looped() -> Config {
     config(r#""loop": {"target_interval": 86400, "min_pause": 3600}"#)
 }
 
-fn madrid() -> TimeZone {
+pub(super) fn madrid() -> TimeZone {
     TimeZone::get("Europe/Madrid").unwrap()
 }
 
 /// A time in Madrid in 2025.
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     format!("2025-{text}").parse::<jiff::civil::DateTime>().unwrap().to_zoned(madrid()).unwrap().timestamp()
 }
 
-fn cycle(started: Timestamp, ended: Option<Timestamp>) -> CycleRecord {
+pub(super) fn cycle(started: Timestamp, ended: Option<Timestamp>) -> CycleRecord {
     CycleRecord { ended, ..CycleRecord::begun(CycleId(1), started, 3) }
 }
 
 /// A schedule in Madrid that has met `config` with this memory.
-fn remembering(config: &Config, memory: Option<Memory>, now: &str) -> Schedule {
+pub(super) fn remembering(config: &Config, memory: Option<Memory>, now: &str) -> Schedule {
     let rule = Rule::of(config, madrid()).unwrap();
     Schedule::of(rule, Dice::new(1), memory, None, at(now))
 }
 
-fn new(config: &Config, now: &str) -> Schedule {
+pub(super) fn new(config: &Config, now: &str) -> Schedule {
     remembering(config, None, now)
 }
 
 /// The same schedule after a restart: by what is kept as JSON.
-fn restarted(schedule: &Schedule, config: &Config, now: &str) -> Schedule {
+pub(super) fn restarted(schedule: &Schedule, config: &Config, now: &str) -> Schedule {
     let kept = serde_json::to_string(schedule.memory()).unwrap();
     remembering(config, Some(serde_json::from_str(&kept).unwrap()), now)
 }

@@ -3,9 +3,11 @@
 //! Everything here is plain English whatever the locale. This room must not know where its words are shown, nor how
 //! they are laid out.
 
+mod remark;
 mod sentence;
 mod size;
 
+pub use remark::{nearly_full, remark};
 pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
 pub use size::size;

@@ -77,6 +77,20 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
             format!("CRITICAL: destination {destination} on {server} is still enabled; it is tried again"),
             error,
         ),
+        What::Remarks { server, new, .. } if !new.is_empty() => {
+            let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
+            format!("Worth a look on {server}: {}", texts.join("; "))
+        }
+        What::Remarks { server, remarks, .. } if remarks.is_empty() => {
+            format!("Nothing more to look at on {server}")
+        }
+        What::Remarks { .. } => return None,
+        What::CycleMissed { due, begins: Some(_) } => {
+            format!("Late: the cycle due at {} begins only now", moment(*due))
+        }
+        What::CycleMissed { due, begins: None } => {
+            format!("Missed: the cycle due at {} has not begun", moment(*due))
+        }
     };
     Some(clean(&said))
 }
@@ -91,6 +105,8 @@ pub fn tone(event: &Event) -> Tone {
             None => Tone::Warn,
         },
         What::JobTimeout { .. } | What::JobSkipped(_) | What::JobStale { .. } | What::Stopping => Tone::Warn,
+        What::Remarks { new, .. } if new.is_empty() => Tone::Quiet,
+        What::Remarks { .. } | What::CycleMissed { .. } => Tone::Warn,
         What::ServerUnreachable { .. } | What::Alert { .. } | What::DestinationStuck { .. } => Tone::Bad,
         What::DestinationDisabled { recovered: true, .. } => Tone::Good,
         What::CycleFinished(cycle) if cycle.problems == 0 => Tone::Good,

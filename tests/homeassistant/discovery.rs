@@ -39,6 +39,7 @@ fn all_entities_are_there_with_their_states() {
             (site.hub("button", "stop_after_current"), "unknown"),
             (site.server("binary_sensor", "alpha", "reachable"), "on"),
             (site.server("binary_sensor", "alpha", "jetbackup"), "on"),
+            (site.server("binary_sensor", "alpha", "attention"), "off"),
             (site.server("button", "beta", "run"), "unknown"),
             (site.job("sensor", good, "state"), "idle"),
             (site.job("sensor", good, "result"), "completed"),
@@ -72,7 +73,7 @@ fn all_entities_are_there_with_their_states() {
 
         let payloads = discovery(&site, lab);
         assert_eq!(payloads.len(), 1 + 2 + 3, "hub, servers, jobs");
-        assert!(assert_taken(&mut lab.home, &payloads) >= 14 + 2 * 6 + 3 * 18);
+        assert!(assert_taken(&mut lab.home, &payloads) >= 14 + 2 * 7 + 3 * 18);
         lab.home.assert_content(mark);
         // So that the log can be trusted to tell.
         lab.broker.publish("homeassistant/device/wrong/config", r#"{"dev": {"ids": "wrong"}}"#, &[]);

@@ -1,5 +1,6 @@
 //! `status`: how things stand, as the runner knows it and as every server shows it. `text` says it to a person.
 
+mod problems;
 mod text;
 
 use std::path::Path;
@@ -14,9 +15,11 @@ use super::output::{print, print_warning};
 use crate::config::Config;
 use crate::control::{self, Found, Status};
 use crate::history::{History, Outbox};
+use crate::jetbackup::View;
 use crate::model::view::{JobPhase, JobState, OutboxState, QueueState, ServerState};
-use crate::model::{CycleRecord, Event, JobFacts, Snapshot, What};
+use crate::model::{CycleRecord, Event, JobFacts, Remark, ServerName, Snapshot, What};
 use crate::orchestrator::{self, survey};
+use crate::watch::{Answers, look_over};
 
 /// The runner at work.
 #[derive(Debug)]
@@ -42,11 +45,17 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let (runner, mut status) = block_on(async {
         let runner = ask_runner(&config).await;
         let (facts, last_cycle) = past(&config).await;
-        let mut snapshot = Snapshot::new(&names(&config), facts.clone()).after(last_cycle);
+        let known = known_remarks(&config, runner.as_ref()).await;
+        let snapshot = Snapshot::new(&names(&config), facts.clone()).after(last_cycle);
+        let mut snapshot = snapshot.remarking(&known);
         for (line, answer) in context::ask_all(&lines, |client| async move { client.look().await }).await {
             let now = Timestamp::now();
             let events = match answer {
-                Ok(view) => survey(&config, &line.name, &view, &facts, now),
+                Ok(view) => {
+                    let mut events = survey(&config, &line.name, &view, &facts, now);
+                    events.push(Event { at: now, what: seen_there(&config, &line.name, &view, &known) });
+                    events
+                }
                 Err(error) => {
                     let (server, by_ssh) = (line.name.clone(), !error.is_unreachable());
                     let error = error.to_string();
@@ -62,13 +71,15 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
         if runner.is_none() {
             show_left_enabled(&config, &mut status).await;
         }
+        // Since when it is so is not known to who looks once.
+        status.servers.iter_mut().for_each(|server| server.since = None);
         Ok((runner, status))
     })?;
     let who = runner.as_ref().map(|runner| (runner.kind, runner.pid));
     if let Some(runner) = runner {
         status = merge(runner.status, status);
     }
-    let asked = |server: &crate::model::ServerName| servers.iter().any(|asked| asked.name == *server);
+    let asked = |server: &ServerName| servers.iter().any(|asked| asked.name == *server);
     status.servers.retain(|state| asked(&state.server));
     status.jobs.retain(|state| asked(&state.key.server));
     let unreached = status.servers.iter().any(|server| server.answers() != Some(true));
@@ -98,7 +109,7 @@ async fn ask_runner(config: &Config) -> Option<Runner> {
     })
 }
 
-fn names(config: &Config) -> Vec<crate::model::ServerName> {
+fn names(config: &Config) -> Vec<ServerName> {
     config.servers.iter().map(|server| server.name.clone()).collect()
 }
 
@@ -142,6 +153,30 @@ async fn show_left_enabled(config: &Config, status: &mut Status) {
     }
 }
 
+/// What was last remarked on the servers: by the runner at work, else as it is on record.
+async fn known_remarks(config: &Config, runner: Option<&Runner>) -> Vec<(ServerName, Vec<Remark>)> {
+    if let Some(runner) = runner {
+        let servers = runner.status.servers.iter();
+        return servers.map(|state| (state.server.clone(), state.remarks.clone())).collect();
+    }
+    match History::read_only(&config.orchestrator.state_dir) {
+        Ok(history) => history.remarks().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What there is to remark on a server now. Its destinations are not asked about: `list` does that.
+fn seen_there(
+    config: &Config,
+    server: &ServerName,
+    view: &View,
+    known: &[(ServerName, Vec<Remark>)],
+) -> What {
+    let known = known.iter().find(|(known, _)| known == server).map_or(&[][..], |(_, remarks)| remarks);
+    let remarks = look_over(config, server, &view.jobs, &Answers::new(), known, None);
+    What::Remarks { server: server.clone(), remarks, new: Vec::new() }
+}
+
 /// What waits to be sent, as it is on record; nothing where nothing is sent.
 async fn outbox(config: &Config) -> Option<OutboxState> {
     if !config.notification.enabled {
@@ -167,6 +202,7 @@ fn merge(runner: Status, seen: Status) -> Status {
         let direct = seen.servers.iter().find(|other| other.server == state.server);
         match direct.filter(|direct| direct.reachable.is_some()).cloned() {
             Some(direct) => ServerState {
+                since: state.since.filter(|_| direct.answers() == state.answers()),
                 destination_free: state.destination_free,
                 destination_stuck: state.destination_stuck,
                 ..direct

@@ -2,8 +2,10 @@
 
 use jiff::tz::TimeZone;
 
+use super::problems;
 use crate::cli::paint::Paint;
 use crate::cli::progress::how_far;
+use crate::cli::remarks;
 use crate::cli::table::{Cell, Column, Table, stdout_width};
 use crate::control::{Runner, Status};
 use crate::model::view::{JobState, LastCycle, QueueState, QueuedJob, ServerState};
@@ -35,7 +37,12 @@ pub(super) fn text(runner: Option<(Runner, u32)>, status: &Status, look: &Look) 
     if !status.queue.queue.is_empty() {
         table(queue(&status.queue.queue));
     }
-    table(servers(&status.servers));
+    table(servers(&status.servers, look));
+    let remarks: Vec<_> =
+        status.servers.iter().map(|state| (state.server.clone(), state.remarks.clone())).collect();
+    if let Some(remarks) = remarks::table(&remarks, &look.zone) {
+        table(remarks);
+    }
     table(jobs(&status.jobs, look));
     text
 }
@@ -156,15 +163,20 @@ fn queue(queue: &[QueuedJob]) -> Table {
     table
 }
 
-fn servers(servers: &[ServerState]) -> Table {
-    let mut table =
-        Table::new([Column::left("Server"), Column::left("Answers"), Column::left("JetBackup").shrinks(1)]);
+fn servers(servers: &[ServerState], look: &Look) -> Table {
+    let mut table = Table::new([
+        Column::left("Server"),
+        Column::left("Answers"),
+        Column::left("Since").optional(),
+        Column::left("JetBackup").shrinks(1),
+    ]);
     for server in servers {
         let answers = match server.answers() {
             Some(true) => Cell::toned("yes", Tone::Good),
             _ => Cell::toned("NO", Tone::Bad),
         };
-        table.row([Cell::from(server.server.as_str()), answers, Cell::from(server.version.clone())]);
+        let since = Cell::from(problems::silent_since(server, &look.zone));
+        table.row([Cell::from(server.server.as_str()), answers, since, Cell::from(server.version.clone())]);
         if let Some(error) = &server.error {
             table.note(error);
         }
@@ -195,6 +207,9 @@ fn jobs(jobs: &[JobState], look: &Look) -> Table {
             Cell::from(last.and_then(|last| last.duration).map(duration)),
             Cell::from(job.last_success.map(|at| moment_in(at, &look.zone))),
         ]);
+        for problem in problems::of_job(job, &look.zone) {
+            table.note(&problem);
+        }
         if let Some(group) = job.current.as_ref().and_then(|current| current.group) {
             table.note(&format!("to stop it: jetbackup-remote stop --server {} {group}", job.key.server));
         }
@@ -221,8 +236,8 @@ fn now(job: &JobState) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Progress, RunId, RunRecord, ServerName,
-        Snapshot, What,
+        CycleId, CycleRecord, Event, JobFacts, JobKey, JobResult, Progress, Remark, RemarkKind, RunId,
+        RunRecord, ServerName, Snapshot, What,
     };
 
     fn key(n: u8) -> JobKey {
@@ -324,6 +339,63 @@ Logs on web1      queued (2)                completed  1 h 23 min  2026-02-28 03
         ] {
             assert!(text.contains(line), "{line:?} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn every_problem_says_since_when_it_stands() {
+        let mut snapshot = snapshot();
+        let told = |snapshot: &mut Snapshot, at: &str, what| {
+            snapshot.apply(&Event { at: at.parse().unwrap(), what });
+        };
+        let (server, since) = (key(1).server, "2026-02-20T02:00:00Z".parse().ok());
+        let remark = |kind, id: &str, since| Remark {
+            kind,
+            text: words::remark(kind, Some("Old accounts"), id),
+            id: id.to_owned(),
+            since,
+        };
+        let remarks = vec![
+            remark(RemarkKind::JobInNoQueue, "64ab00000000000000000009", since),
+            remark(RemarkKind::DestinationDisabled, "64ab00000000000000000077", None),
+        ];
+        apply(&mut snapshot, What::Remarks { server: server.clone(), remarks, new: Vec::new() });
+        let late = RunRecord {
+            overrun: true,
+            group: Some("64ab0000000000000000ffff".parse().unwrap()),
+            started: "2026-03-01T02:00:10Z".parse().ok(),
+            ..run(1, "Accounts")
+        };
+        apply(&mut snapshot, What::JobStarted(late));
+        let failed = RunRecord { open: false, result: Some(JobResult::Failed), ..run(2, "Home") };
+        apply(&mut snapshot, What::JobFinished { run: failed, recovered: false });
+        apply(&mut snapshot, What::JobStale { job: key(3), last_success: None });
+        let lost = What::ServerUnreachable { server, error: "no route to host".into(), by_ssh: false };
+        told(&mut snapshot, "2026-03-01T07:30:00Z", lost);
+        let text = shown(None, &snapshot);
+        let golden = "\
+Server  Answers  Since             JetBackup
+web1    NO       2026-03-01 07:30
+    no route to host
+
+Worth a look
+web1
+    job Old accounts (64ab00000000000000000009) is enabled there and in no queue; add it
+    to `jobs` if it is to be run from here (since 2026-02-20 02:00)
+    destination Old accounts (64ab00000000000000000077) is disabled: nothing can be backed
+    up to it
+
+Job               Now                    Last             Took  Last success
+Accounts on web1  beyond its limit, 0 s  completed  1 h 23 min  2026-02-28 03:00
+    beyond its limit since 2026-03-01 06:00
+    to stop it: jetbackup-remote stop --server web1 64ab0000000000000000ffff
+Home on web1      out of contact         failed                 2026-02-28 03:00
+    no success since 2026-02-28 03:00
+Mail on web1      out of contact         completed  1 h 23 min  2026-02-28 03:00
+    stale: no success since 2026-02-28 03:00
+Logs on web1      out of contact         completed  1 h 23 min  2026-02-28 03:00
+";
+        let (_, tables) = text.split_once("\n\n").unwrap();
+        assert_eq!(tables, golden, "{text}");
     }
 
     #[test]

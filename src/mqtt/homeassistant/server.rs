@@ -7,6 +7,12 @@ use super::component::{Component, Device, value};
 use crate::config::Server;
 use crate::mqtt::topics::Address;
 
+/// Whether there is something to look at. A state that an earlier version left at the broker has no remarks.
+const ATTENTION: &str = "{{ (value_json.remarks | default([], true) | length) > 0 }}";
+/// What there is to look at, as people read it.
+const REMARKS: &str =
+    "{{ {'remarks': value_json.remarks | default([], true) | map(attribute='text') | list} | to_json }}";
+
 pub(super) fn device(context: &Context, server: &Server) -> Device {
     let naming = &context.naming;
     let state_topic = context.topics.server_state(&server.name);
@@ -38,6 +44,11 @@ pub(super) fn device(context: &Context, server: &Server) -> Device {
         Component::binary_sensor("reachable", "Reachable", value("reachable"))
             .class("connectivity")
             .diagnostic(),
+        Component::binary_sensor("attention", "Attention", ATTENTION)
+            .class("problem")
+            .attributes(context.topics.server_state(&server.name), REMARKS)
+            .diagnostic()
+            .past(),
         Component::binary_sensor("jetbackup", "JetBackup", value("jetbackup")).class("running").diagnostic(),
         Component::sensor("version", "JetBackup version", value("version"))
             .icon("tag-outline")

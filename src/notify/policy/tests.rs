@@ -1,7 +1,9 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::{AfterTimeout, CycleRecord, JobFacts, JobKey, RunId, RunRecord as Run, ServerName};
+use crate::model::{
+    AfterTimeout, CycleRecord, JobFacts, JobKey, Remark, RemarkKind, RunId, RunRecord as Run, ServerName,
+};
 use crate::notify::note::Note;
 
 const CYCLE: CycleId = CycleId(7);
@@ -115,6 +117,17 @@ fn each_flag_means_what_it_says() {
     let recovered = event(What::JobFinished { run: ended(1, JobResult::Completed), recovered: true });
     let stale = event(What::JobStale { job: key(1), last_success: None });
     let alert = event(What::Alert { job: None, text: "the disk is full".into() });
+    let missed = event(What::CycleMissed { due: "2026-03-01T01:00:00Z".parse().unwrap(), begins: None });
+    let remark = Remark {
+        kind: RemarkKind::JobDisabled,
+        id: key(1).job.to_string(),
+        text: "it is disabled".into(),
+        since: None,
+    };
+    let server = key(1).server;
+    let remarks = |new| event(What::Remarks { server: server.clone(), remarks: Vec::new(), new });
+    assert!(!is_noted(&remarks(Vec::new()), &idle()), "that something went away is no news");
+    let remarks = remarks(vec![remark]);
     let failed = finished(ended(1, JobResult::Failed));
     let partial = finished(ended(1, JobResult::Partial));
     let none = wanted(|wanted| {
@@ -125,6 +138,8 @@ fn each_flag_means_what_it_says() {
         (&recovered, "on_failure", |w| w.on_failure = true),
         (&stale, "on_failure", |w| w.on_failure = true),
         (&alert, "on_failure", |w| w.on_failure = true),
+        (&missed, "on_failure", |w| w.on_failure = true),
+        (&remarks, "on_failure", |w| w.on_failure = true),
         (&failed, "on_failure", |w| w.on_failure = true),
         (&partial, "on_partial", |w| w.on_partial = true),
     ] {

@@ -4,6 +4,7 @@
 
 mod html;
 mod news;
+mod odd;
 mod page;
 mod summary;
 #[cfg(test)]

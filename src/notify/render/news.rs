@@ -1,7 +1,7 @@
 //! Letters about what happened just now.
 
 use super::page::{Block, Page, Row};
-use super::{Envelope, Labels};
+use super::{Envelope, Labels, odd};
 use crate::model::{AfterTimeout, Event, JobResult, Origin, RunRecord, What};
 use crate::notify::letter::{Letter, Tag};
 use crate::notify::note::has_failed;
@@ -50,6 +50,8 @@ pub(in crate::notify) fn news(
                 .with(Block::Text(more.into()));
             (subject, page)
         }
+        What::Remarks { server, new, .. } => odd::remarks(server, new),
+        What::CycleMissed { due, begins } => odd::missed(envelope, *due, *begins),
         _ => {
             let said = words::sentence_with(event, labels).unwrap_or_default();
             (first_words(&said), Page::new(said))
@@ -150,7 +152,7 @@ pub(in crate::notify) fn several(envelope: &Envelope, events: &[Event], labels: 
             Tag::Partial => Tone::Warn,
             Tag::Timeout | Tag::Failed | Tag::Critical => Tone::Bad,
         };
-        let (name, state, notes) = line(event, labels);
+        let (name, state, notes) = odd::line(envelope, event).unwrap_or_else(|| line(event, labels));
         Row { name, state, tone, detail: envelope.moment(event.at), notes, log: Vec::new() }
     });
     let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -239,7 +241,7 @@ fn tag(event: &Event) -> Tag {
         What::JobFinished { run, .. } if has_failed(run) => Tag::Failed,
         What::JobFinished { run, .. } if run.result == Some(JobResult::Partial) => Tag::Partial,
         What::JobFinished { .. } => Tag::Ok,
-        What::JobStale { .. } => Tag::Failed,
+        What::JobStale { .. } | What::CycleMissed { begins: None, .. } => Tag::Failed,
         What::DestinationStuck { .. } => Tag::Critical,
         What::DestinationDisabled { .. } => Tag::Ok,
         _ => Tag::Partial,

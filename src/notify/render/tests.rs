@@ -3,7 +3,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{AfterTimeout, CycleRecord, Event, JobResult, Origin, Reason, RunId, RunRecord, What};
+use crate::model::{
+    AfterTimeout, CycleRecord, Event, JobResult, Origin, Reason, Remark, RemarkKind, RunId, RunRecord, What,
+};
 
 fn envelope() -> Envelope {
     Envelope {
@@ -109,6 +111,32 @@ fn a_stale_job_and_an_alert() {
         "what happens now is not recorded: cannot write to /var/lib/jetbackup-remote/history.db: disk full";
     let alert = event(What::Alert { job: None, text: text.into() });
     golden("alert", &news(&envelope(), &alert, &label, &[]));
+}
+
+#[test]
+fn remarks_and_missed_cycles() {
+    let remark = |kind, name, id: &str| Remark {
+        kind,
+        text: words::remark(kind, Some(name), id),
+        id: id.to_owned(),
+        since: None,
+    };
+    let new = vec![
+        remark(RemarkKind::JobDisabled, "Accounts", "64ab00000000000000000001"),
+        remark(RemarkKind::DestinationReadOnly, "<nas>", "64ab00000000000000000077"),
+    ];
+    let server = || "web1".parse().unwrap();
+    let one = What::Remarks { server: server(), remarks: new.clone(), new: new[1..].to_vec() };
+    let two = What::Remarks { server: server(), remarks: new.clone(), new };
+    golden("remarks", &news(&envelope(), &event(two.clone()), &label, &[]));
+    let subject = news(&envelope(), &event(one), &label, &[]).full_subject();
+    assert!(subject.contains("web1: destination <nas> (64ab00000000000000000077) is read-only"), "{subject}");
+    let due = at("2026-03-01T01:00:00Z");
+    let late = event(What::CycleMissed { due, begins: Some(at("2026-03-01T08:00:00Z")) });
+    golden("missed", &news(&envelope(), &late, &label, &[]));
+    let waits = event(What::CycleMissed { due, begins: None });
+    golden("missed-waits", &news(&envelope(), &waits, &label, &[]));
+    golden("odd", &several(&envelope(), &[event(two), late, waits], &label));
 }
 
 #[test]

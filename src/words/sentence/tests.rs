@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CycleId, Progress, Reason, RunId};
+use crate::model::{CycleId, Progress, Reason, Remark, RemarkKind, RunId};
 
 fn key() -> JobKey {
     JobKey { server: "web1".parse().unwrap(), job: "64ab00000000000000000001".parse().unwrap() }
@@ -186,6 +186,29 @@ fn every_event_has_its_sentence() {
     for (what, said) in golden {
         assert_eq!(sentence(&event(what)).as_deref(), Some(said));
     }
+}
+
+#[test]
+fn what_is_odd_has_its_sentence() {
+    let remark = |n: u8| Remark {
+        kind: RemarkKind::JobDisabled,
+        id: n.to_string(),
+        text: format!("job {n} is disabled"),
+        since: None,
+    };
+    let remarks = |all: &[u8], new: &[u8]| {
+        let of = |numbers: &[u8]| numbers.iter().copied().map(remark).collect();
+        sentence(&event(What::Remarks { server: key().server, remarks: of(all), new: of(new) }))
+    };
+    let said = "Worth a look on web1: job 2 is disabled; job 3 is disabled";
+    assert_eq!(remarks(&[1, 2, 3], &[2, 3]).as_deref(), Some(said));
+    assert_eq!(remarks(&[1], &[]), None);
+    assert_eq!(remarks(&[], &[]).as_deref(), Some("Nothing more to look at on web1"));
+    let due = "2026-03-01T02:00:00Z".parse().unwrap();
+    let missed = |begins| sentence(&event(What::CycleMissed { due, begins })).unwrap();
+    let shown = moment(due);
+    assert_eq!(missed(Some(due)), format!("Late: the cycle due at {shown} begins only now"));
+    assert_eq!(missed(None), format!("Missed: the cycle due at {shown} has not begun"));
 }
 
 #[test]
