@@ -9,11 +9,12 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "status",
     "test",
     "list",
+    "destinations",
     "stop",
     "release",
     "validate",
@@ -148,7 +149,7 @@ fn before_the_first_run_the_history_is_empty_and_nothing_can_be_released() {
     assert_eq!(call(&["-c", &config, "history"], 0).0, "nothing is on record yet\n");
     let (stdout, _) = call(&["-c", &config, "history", "--json"], 0);
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(json, serde_json::json!({"runs": []}));
+    assert_eq!(json, serde_json::json!({"runs": [], "usual": []}));
     assert!(!dir.path().join("state").exists(), "looking makes nothing");
 }
 

@@ -130,6 +130,31 @@ fn with(more: &str) -> String {
 }
 
 #[test]
+fn a_url_to_be_told_at_is_looked_at_without_mail_too_and_never_shown() {
+    for key in ["ping_url", "webhook_url"] {
+        for wrong in
+            ["hunter2", "ftp://example.com/hunter2", "https://", "http://:80/hunter2", "https://a b/hunter2"]
+        {
+            let seen = seen(&with(&format!(r#", "notification": {{"{key}": "{wrong}"}}"#)));
+            assert!(seen.contains(&format!("notification.{key} is no URL")), "{wrong}: {seen}");
+            assert!(!seen.contains("hunter2"), "{seen}");
+        }
+        for right in
+            ["https://hc-ping.com/id", "HTTPS://example.com", "http://[::1]:3001/api/push/x?status=up"]
+        {
+            assert!(
+                seen(&with(&format!(r#", "notification": {{"{key}": "{right}"}}"#))).starts_with("valid")
+            );
+        }
+        let missing = seen(&with(&format!(r#", "notification": {{"{key}": "FROM_ENV:NO_SUCH_URL_HERE"}}"#)));
+        assert!(
+            missing.contains(&format!("notification.{key}")) && missing.contains("NO_SUCH_URL_HERE"),
+            "{missing}"
+        );
+    }
+}
+
+#[test]
 fn a_wrongly_shaped_value_shows_no_secret_within_it() {
     for more in [
         r#", "notification": [{"smtp_password": "hunter2"}]"#,

@@ -20,6 +20,7 @@ need cc build-essential
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need openssl openssl
+/usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || packages+=(python3 python3-aiosmtpd)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   sudo=()

@@ -1,15 +1,21 @@
 //! A night of backups in half a minute, on a machine with nothing but Rust: `cargo run --example demo`.
 //!
-//! Three simulated servers listen on loopback ports with SSH and JetBackup's API, and a small broker with MQTT. The
-//! real command line runs against them, from its configuration file to its exit code. At the end the servers and the
-//! broker themselves are asked what really happened; the demo fails if that is not what it should have been.
+//! Three simulated servers listen on loopback ports with SSH and JetBackup's API, and so does an MQTT broker. The real
+//! command line runs against them, from its configuration file to its exit code. At the end the servers and the broker
+//! are asked what really happened; the demo fails if that is not what it should have been.
 //!
-//! `cargo run --example demo -- --ha` keeps them running instead, for a Home Assistant.
+//! With `--ha` it is the daemon that runs, with a broker for your own Home Assistant, until Ctrl-C.
 
 mod broker;
-mod chronicle;
-mod night;
+mod button;
+mod digest;
+mod home;
+mod live;
+mod plans;
+mod said;
+mod site;
 mod truth;
+mod words;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -19,10 +25,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::Runtime;
 
 use broker::Broker;
-use chronicle::Chronicle;
-use night::{Night, Pace};
+use site::Site;
 
 const INTRODUCTION: &str = "\
 jetbackup-remote gives the backup jobs of several JetBackup 5 servers their turns,
@@ -30,24 +36,25 @@ strictly one at a time. Here it does so with three simulated servers, real SSH
 between them and the program, and jobs of seconds where yours take hours:
 
   web1  Accounts           completes
-        Databases          ends as partial: not every account was saved
+        Databases          ends as partial: not every account was saved. It is
+                           asked for again by MQTT, as with a button in Home
+                           Assistant, gets a turn at the end, and completes
   web2  Accounts           takes longer than its time limit. It is reported and
                            left alone, and the queue goes on beside it
         Home directories   fails
         Retired mail       is disabled on its server: skipped, with the reason
   web3  Accounts           JetBackup's own scheduler has started it just now: it
                            is waited for, and that is its turn
-        Home directories   completes, and the late one of web2 ends meanwhile
-";
+        Home directories   completes, and the late one of web2 ends meanwhile";
 
-/// Shows jetbackup-remote at work, with simulated servers.
+/// Shows jetbackup-remote at work, with simulated servers, in less than a minute.
 #[derive(Parser)]
-#[command(name = "demo")]
-struct Options {
-    /// Keep the daemon and a broker running until Ctrl-C, for a Home Assistant.
+#[command(name = "demo", bin_name = "cargo run --example demo --", max_term_width = 100)]
+struct Arguments {
+    /// Keep the daemon running instead, with a broker for your own Home Assistant, until Ctrl-C.
     #[arg(long)]
     ha: bool,
-    /// Where the broker of --ha listens. It asks for no password.
+    /// Where that broker listens. It knows no password.
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -58,14 +65,9 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let shown = if options.ha { keep_running(options.listen) } else { show() };
-    match shown {
-        Ok(flaws) if flaws.is_empty() && options.ha => ExitCode::SUCCESS,
-        Ok(flaws) if flaws.is_empty() => {
-            say("\nAll of it was as it should be, by the servers' own account.");
-            ExitCode::SUCCESS
-        }
+    let arguments = Arguments::parse();
+    match show(&arguments) {
+        Ok(flaws) if flaws.is_empty() => ExitCode::SUCCESS,
         Ok(flaws) => {
             say("\nThis was not as it should be:");
             flaws.iter().for_each(|flaw| say(&format!("- {flaw}")));
@@ -78,21 +80,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// The servers and the broker have threads of their own: the command line takes this one, as in a process of its own.
-fn servers() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+/// Shows everything, and answers what was not as it should be.
+fn show(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
+    // The servers have threads of their own: the command line takes this one, as in a process of its own.
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if arguments.ha { home::serve(&servers, arguments.listen) } else { night(&servers) }
 }
 
-/// Shows everything, and answers what was not as it should be.
-fn show() -> Result<Vec<String>, Box<dyn Error>> {
-    let servers = servers()?;
-    let broker = servers.block_on(Broker::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
-    let night = servers.block_on(Night::fall(broker.address(), Pace::Brisk))?;
-    let mut chronicle = Chronicle::default();
-    let mut heard = broker.look_on();
+/// Shows a night.
+fn night(servers: &Runtime) -> Result<Vec<String>, Box<dyn Error>> {
+    let broker = servers.block_on(Broker::start((Ipv4Addr::LOCALHOST, 0).into()))?;
+    let site = servers.block_on(Site::open(plans::night(), broker.address(), 1))?;
     say(INTRODUCTION);
+    servers.spawn(button::press_after_partial(broker.clone()));
+    let mut notices = broker.look_on();
 
-    let run = type_in(night.config(), &["run"]);
+    let run = type_in(site.config(), &["run"]);
     let mut flaws = Vec::new();
     if run == ExitCode::from(2) {
         say("Its exit code is 2: some job did not complete. It is 0 when all of them do,");
@@ -100,66 +103,31 @@ fn show() -> Result<Vec<String>, Box<dyn Error>> {
     } else {
         flaws.push(format!("`run` ended with {run:?}, not with the exit code 2"));
     }
-    say("\nMeanwhile it said over MQTT, below `jetbackup-remote/`:\n");
-    while let Ok((at, publication)) = heard.try_recv() {
-        chronicle.line(&at, &publication).iter().for_each(|line| say(line));
-    }
-    say(&chronicle.beside());
+    let notices: Vec<_> = std::iter::from_fn(|| notices.try_recv().ok()).collect();
+    say(&format!(
+        "\nWhat it said by MQTT meanwhile, below {}/, with the seconds since the start:",
+        site::BASE_TOPIC
+    ));
+    say("");
+    digest::digest(&notices, site.plans()).iter().for_each(|line| say(line));
     for command in [["history"], ["status"]] {
-        let ended = type_in(night.config(), &command);
+        let ended = type_in(site.config(), &command);
         if ended != ExitCode::SUCCESS {
             flaws.push(format!("`{}` ended with {ended:?}, not with the exit code 0", command.join(" ")));
         }
     }
-    flaws.extend(servers.block_on(truth::flaws(&night))?);
-    flaws.extend(truth::flaws_on_mqtt(&broker));
-    Ok(flaws)
-}
-
-/// Keeps the daemon running until Ctrl-C, for a Home Assistant that uses this broker.
-fn keep_running(listen: SocketAddr) -> Result<Vec<String>, Box<dyn Error>> {
-    let servers = servers()?;
-    let broker = servers
-        .block_on(Broker::start(listen))
-        .map_err(|error| format!("the broker cannot listen on {listen}: {error}; choose with --listen"))?;
-    let night = servers.block_on(Night::fall(broker.address(), Pace::Leisurely))?;
-    say(&instructions(broker.address()));
-    let mut heard = broker.look_on();
-    let telling = servers.spawn(async move {
-        let mut chronicle = Chronicle::default();
-        while let Some((at, publication)) = heard.recv().await {
-            chronicle.line(&at, &publication).iter().for_each(|line| say(line));
-        }
-    });
-    let ended = type_in(night.config(), &["daemon"]);
-    telling.abort();
-    Ok(if ended == ExitCode::SUCCESS { Vec::new() } else { vec![format!("`daemon` ended with {ended:?}")] })
-}
-
-fn instructions(broker: SocketAddr) -> String {
-    let port = broker.port();
-    let host = match broker.ip() {
-        ip if ip.is_unspecified() => "this machine's address".to_owned(),
-        ip => ip.to_string(),
-    };
-    let mut text = format!(
-        "Three simulated servers, the daemon and a broker are running until Ctrl-C. In Home Assistant: Settings,\n\
-         Devices & services, Add integration, MQTT; broker {host}, port {port}, no user and no password. The jobs\n\
-         appear as devices, take some 20 to 50 seconds each, and can be run and stopped as often as you like.\n\n\
-         Without Home Assistant:  mosquitto_pub -p {port} -t jetbackup-remote/command/run -m all -q 1\n"
-    );
-    if broker.ip().is_loopback() {
-        text += "For a Home Assistant on another machine: --listen 0.0.0.0:1883\n";
-    } else {
-        text += "This broker asks nobody for a password: whoever reaches it may run and stop these jobs.\n";
+    flaws.extend(servers.block_on(truth::flaws(&site))?);
+    flaws.extend(said::flaws(&broker.retained(), &notices, site.plans()));
+    if flaws.is_empty() {
+        say("\nAll of it was as it should be, by the account of the servers and of the broker.");
+        say("To see it in your own Home Assistant: cargo run --example demo -- --ha");
     }
-    text
+    Ok(flaws)
 }
 
 /// Runs a command as if a person had typed it.
 fn type_in(config: &Path, words: &[&str]) -> ExitCode {
-    let (bold, plain) = if io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    say(&format!("\n{bold}$ jetbackup-remote {}{plain}", words.join(" ")));
+    say(&format!("\n{}", painted("1", &format!("$ jetbackup-remote {}", words.join(" ")))));
     let mut arguments: Vec<OsString> = ["jetbackup-remote", "--config"].map(OsString::from).into();
     arguments.push(config.into());
     arguments.extend(words.iter().map(OsString::from));
@@ -169,4 +137,13 @@ fn type_in(config: &Path, words: &[&str]) -> ExitCode {
 fn say(line: &str) {
     // Nobody listening any more does not change how it ends.
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Of less interest than what stands around it.
+fn dim(text: &str) -> String {
+    painted("2", text)
+}
+
+fn painted(code: &str, text: &str) -> String {
+    if io::stdout().is_terminal() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }

@@ -6,20 +6,18 @@ use jetbackup_sim::World;
 use jetbackup_sim::truth::{Overlap, overlaps, triggered_while_busy};
 use jiff::{SignedDuration, Timestamp};
 
-use serde_json::Value;
-
-use crate::broker::Broker;
-use crate::night::{Night, Pace, Plan, job_id, plans};
+use crate::plans::{Plan, job_id};
+use crate::site::Site;
 
 /// Everything that is not as it should be, in sentences.
 ///
 /// # Errors
 /// If the program has left no readable history.
-pub async fn flaws(night: &Night) -> Result<Vec<String>, HistoryError> {
-    let records = History::read_only(&night.state_dir())?.runs(&Filter::default()).await?;
-    let worlds = night.worlds();
+pub async fn flaws(site: &Site) -> Result<Vec<String>, HistoryError> {
+    let records = History::read_only(&site.state_dir())?.runs(&Filter::default()).await?;
+    let worlds = site.worlds();
     let mut flaws = Vec::new();
-    for (place, plan) in plans(Pace::Brisk).iter().enumerate() {
+    for (place, plan) in site.plans().iter().enumerate() {
         flaws.extend(wrong_end(place, plan, &records));
         flaws.extend(wrong_triggers(place, plan, &worlds));
     }
@@ -36,37 +34,16 @@ pub async fn flaws(night: &Night) -> Result<Vec<String>, HistoryError> {
     Ok(flaws)
 }
 
-/// Everything that the broker's retained messages tell otherwise than it was.
-pub fn flaws_on_mqtt(broker: &Broker) -> Vec<String> {
-    let mut flaws = Vec::new();
-    let mut expect = |topic: &str, told: String, wanted: String| {
-        if told != wanted {
-            flaws.push(format!("{topic} says {told}, not {wanted}"));
-        }
-    };
-    let retained = |topic: &str| broker.retained(topic).unwrap_or_default();
-    let state = |topic: &str| serde_json::from_slice::<Value>(&retained(topic)).unwrap_or_default();
-    let availability = "jetbackup-remote/availability";
-    expect(availability, String::from_utf8_lossy(&retained(availability)).into(), "offline".into());
-    let queue = "jetbackup-remote/state";
-    expect(queue, state(queue)["phase"].to_string(), r#""idle""#.into());
-    for (place, plan) in plans(Pace::Brisk).iter().enumerate() {
-        let topic = format!("jetbackup-remote/jobs/{}/{}/state", plan.server, job_id(place));
-        let last = state(&topic)["last"].take();
-        let told = format!("{} {}", last["result"], last["overrun"]);
-        expect(&topic, told, format!("{:?} {}", plan.end.0, plan.end.1));
-    }
-    flaws
-}
-
 fn wrong_end(place: usize, plan: &Plan, records: &[RunRecord]) -> Option<String> {
-    let found: Vec<_> = (records.iter())
+    let found: Vec<_> = (records.iter().rev())
         .filter(|record| record.key.job.to_string() == job_id(place))
         .map(|record| (record.result.map_or("open", JobResult::word), record.overrun))
         .collect();
-    (found != [plan.end]).then(|| {
-        let wanted = [plan.end];
-        format!("{} of {} ended as {found:?} (result, overrun), not as {wanted:?}", plan.label, plan.server)
+    (found != plan.ends).then(|| {
+        format!(
+            "{} of {} ended as {found:?} (result, overrun), not as {:?}",
+            plan.label, plan.server, plan.ends
+        )
     })
 }
 

@@ -5,6 +5,7 @@
 mod completions;
 mod context;
 mod daemon;
+mod destinations;
 mod exit;
 mod history;
 mod list;
@@ -62,6 +63,8 @@ enum Action {
     Test(ServerArgs),
     /// List the jobs in the queue's plan, and those the servers have beside them.
     List(JsonArgs),
+    /// List the servers' destinations: their state, and how much room they have.
+    Destinations(JsonArgs),
     /// Stop a run by its queue group, as `status` shows it.
     Stop(StopArgs),
     /// Take a run beyond its time limit off the lane; it stays watched.
@@ -215,6 +218,7 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::Status(args) => status::status(&config, verbose, &args),
         Action::Test(args) => test::test(&config, verbose, args.server.as_deref()),
         Action::List(args) => list::list(&config, verbose, args.json),
+        Action::Destinations(args) => destinations::destinations(&config, verbose, args.json),
         Action::Stop(args) => stop::stop(&config, verbose, &args),
         Action::Release(args) => release::release(&config, &args),
         Action::Daemon => daemon::daemon(&config, verbose),

@@ -13,6 +13,7 @@ mod json;
 mod load;
 mod secret;
 mod summary;
+mod url;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use file::{Commands, Digest, KnownHosts as KnownHostsPolicy, OnTimeout, Only
 pub use load::{ConfigError, Loaded, json_schema, load, parse};
 pub use secret::{Secret, SecretError};
 pub use summary::summary;
+pub(crate) use url::place;
 
 /// Something about one place of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

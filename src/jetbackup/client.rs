@@ -46,7 +46,7 @@ pub struct Client {
     no_group: AtomicBool,
     no_logs: AtomicBool,
     no_log: AtomicBool,
-    no_destination: AtomicBool,
+    pub(super) no_destination: AtomicBool,
 }
 
 impl Client {
@@ -205,8 +205,7 @@ impl Client {
         match self.ask(request).await {
             Ok(envelope) => self.object(request, &envelope, id).map(Some),
             Err(error) if matches!(error.cause, Cause::Refused { .. }) => {
-                let all: Vec<Destination> = self.list(Request::Destinations).await?;
-                Ok(all.into_iter().find(|destination| destination.id == id))
+                Ok(self.destinations().await?.into_iter().find(|destination| destination.id == id))
             }
             Err(error) => Err(error),
         }
@@ -278,7 +277,10 @@ impl Client {
     }
 
     /// Reads a list to its end.
-    async fn list<T: Object>(&self, request: impl Fn(Page) -> Request) -> Result<Vec<T>, ApiError> {
+    pub(super) async fn list<T: Object>(
+        &self,
+        request: impl Fn(Page) -> Request,
+    ) -> Result<Vec<T>, ApiError> {
         let mut walk = Walk::<T>::new();
         loop {
             let request = request(walk.page());
@@ -310,7 +312,7 @@ impl Client {
     }
 
     /// Sends `request` and takes nothing but a `success: 1` for an answer.
-    async fn ask(&self, request: Request) -> Result<Envelope, ApiError> {
+    pub(super) async fn ask(&self, request: Request) -> Result<Envelope, ApiError> {
         let refused = match request {
             Request::Info => Some(&self.no_info),
             Request::Group(_) => Some(&self.no_group),
@@ -358,7 +360,7 @@ impl Client {
         Ok(output)
     }
 
-    fn failed(&self, request: Request, cause: Cause) -> ApiError {
+    pub(super) fn failed(&self, request: Request, cause: Cause) -> ApiError {
         ApiError { server: self.server.clone(), function: request.function(), cause }
     }
 }

@@ -38,6 +38,10 @@ pub(crate) enum Request {
     Destination(DestinationId),
     /// All destinations.
     Destinations(Page),
+    /// Enable (true) or disable a destination. The gate wants `--allow switch` for this and the next.
+    SwitchDestination(DestinationId, bool),
+    /// The same by an undocumented function, for a JetBackup that has only this one.
+    SwitchDestinationState(DestinationId, bool),
 }
 
 impl Request {
@@ -56,12 +60,21 @@ impl Request {
             Self::Log(_) => "getLog",
             Self::Destination(_) => "getDestination",
             Self::Destinations(_) => "listDestinations",
+            Self::SwitchDestination(..) => "manageDestination",
+            Self::SwitchDestinationState(..) => "manageDestinationState",
         }
     }
 
     /// Whether an answer to it may hold credentials, so that no part of one may be shown.
     pub(crate) fn is_confidential(self) -> bool {
-        matches!(self, Self::Destination(_) | Self::Destinations(_) | Self::Log(_))
+        matches!(
+            self,
+            Self::Destination(_)
+                | Self::Destinations(_)
+                | Self::SwitchDestination(..)
+                | Self::SwitchDestinationState(..)
+                | Self::Log(_)
+        )
     }
 
     /// The command as it is put into the exec request.
@@ -74,6 +87,12 @@ impl Request {
             Self::Destination(id) => Data::default().with("_id", id),
             Self::Log(id) => Data::default().with("_id", id).with("content", 1),
             Self::Jobs(page) | Self::Destinations(page) => Data::default().page(page),
+            Self::SwitchDestination(id, enabled) => {
+                Data::default().with("action", "modify").with("_id", id).with("disabled", u8::from(!enabled))
+            }
+            Self::SwitchDestinationState(id, enabled) => {
+                Data::default().with("_id", id).with("disabled", u8::from(!enabled))
+            }
             // Type 1 is "backup"; the order of a list is not documented unless it is asked for.
             Self::Groups(page) => Data::default().with("type", 1).page(page).with("sort[created]", -1),
             Self::Logs(id, page) => Data::default()
@@ -189,6 +208,22 @@ mod tests {
             (
                 Request::Destinations(second),
                 "jetbackup5api -F listDestinations -D 'limit=100&skip=100' -O json",
+            ),
+            (
+                Request::SwitchDestination(ID.parse().unwrap(), true),
+                "jetbackup5api -F manageDestination -D 'action=modify&_id=64abcdef0123456789abcdef&disabled=0' -O json",
+            ),
+            (
+                Request::SwitchDestination(ID.parse().unwrap(), false),
+                "jetbackup5api -F manageDestination -D 'action=modify&_id=64abcdef0123456789abcdef&disabled=1' -O json",
+            ),
+            (
+                Request::SwitchDestinationState(ID.parse().unwrap(), true),
+                "jetbackup5api -F manageDestinationState -D '_id=64abcdef0123456789abcdef&disabled=0' -O json",
+            ),
+            (
+                Request::SwitchDestinationState(ID.parse().unwrap(), false),
+                "jetbackup5api -F manageDestinationState -D '_id=64abcdef0123456789abcdef&disabled=1' -O json",
             ),
         ];
         for (request, text) in golden {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::view::OutboxState;
-use super::{CycleId, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
+use super::{CycleId, DestinationId, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
 
 /// Something that happened, and when by this machine's wall clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,32 @@ pub enum What {
     },
     /// A cycle is over.
     CycleFinished(CycleRecord),
+    /// A server's destination was enabled for its jobs.
+    DestinationEnabled {
+        /// The server.
+        server: ServerName,
+        /// The destination.
+        destination: DestinationId,
+    },
+    /// A destination that was enabled from here is disabled again.
+    DestinationDisabled {
+        /// The server.
+        server: ServerName,
+        /// The destination.
+        destination: DestinationId,
+        /// It was told that it could not be disabled.
+        recovered: bool,
+    },
+    /// A destination that was enabled from here could not be disabled, and stays open to whatever writes to it. It is
+    /// tried again until it works.
+    DestinationStuck {
+        /// The server.
+        server: ServerName,
+        /// The destination.
+        destination: DestinationId,
+        /// What went wrong and what to do.
+        error: String,
+    },
     /// What there is to remark on a server has changed.
     Remarks {
         /// The server.
@@ -236,7 +262,10 @@ impl Event {
             What::ServerUnreachable { .. } => "server_unreachable",
             What::ServerReachable { .. } => "server_reachable",
             What::JobStale { .. } => "job_stale",
-            What::Alert { .. } | What::CycleMissed { .. } => "alert",
+            What::Alert { .. }
+            | What::CycleMissed { .. }
+            | What::DestinationStuck { .. }
+            | What::DestinationDisabled { recovered: true, .. } => "alert",
             What::Remarks { new, .. } if !new.is_empty() => "alert",
             What::JobFinished { run, recovered } => match run.result {
                 _ if run.overrun => "job_overrun_ended",
@@ -257,6 +286,8 @@ impl Event {
             | What::Outbox(_)
             | What::Leaving
             | What::Scheduled { .. }
+            | What::DestinationEnabled { .. }
+            | What::DestinationDisabled { recovered: false, .. }
             | What::Remarks { .. }
             | What::Stopping => return None,
         })

@@ -68,6 +68,8 @@ impl<'a> Subject<'a> {
             }
             What::ServerUnreachable { server, .. }
             | What::ServerReachable { server, .. }
+            | What::DestinationStuck { server, .. }
+            | What::DestinationDisabled { server, .. }
             | What::Remarks { server, .. } => Self { server: Some(server), ..Self::default() },
             _ => Self::default(),
         }
@@ -93,6 +95,13 @@ fn details(what: &What) -> Value {
         What::ServerUnreachable { error, .. } => json!({ "error": cut(error, 250) }),
         What::ServerReachable { version, .. } => json!({ "version": version }),
         What::Alert { text, .. } => json!({ "text": cut(text, TEXT) }),
+        What::DestinationStuck { destination, error, .. } => {
+            let text = format!("destination {destination} is still enabled: {error}");
+            json!({ "text": cut(&text, TEXT) })
+        }
+        What::DestinationDisabled { destination, .. } => {
+            json!({ "text": format!("destination {destination} is disabled again") })
+        }
         What::Remarks { new, .. } => {
             let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
             json!({ "text": cut(&texts.join("; "), TEXT) })

@@ -88,11 +88,13 @@ pub enum Reason {
     GroupVanished,
     /// The server or the job is no longer in the configuration.
     NotConfigured,
+    /// The destination of the server's jobs is disabled, or could not be enabled.
+    DestinationDisabled,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unreachable,
         Self::Disabled,
         Self::NotFound,
@@ -102,6 +104,7 @@ impl Reason {
         Self::StoppedByUser,
         Self::GroupVanished,
         Self::NotConfigured,
+        Self::DestinationDisabled,
     ];
 
     /// The word, as in history and MQTT.
@@ -117,6 +120,7 @@ impl Reason {
             Self::StoppedByUser => "stopped_by_user",
             Self::GroupVanished => "group_vanished",
             Self::NotConfigured => "not_configured",
+            Self::DestinationDisabled => "destination_disabled",
         }
     }
 

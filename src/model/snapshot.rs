@@ -154,7 +154,9 @@ impl Snapshot {
                 self.waiting_for_clock = *waiting_for_clock;
             }
             What::Stopping => self.stopping = true,
-            What::Alert { .. } | What::CycleMissed { .. } => {}
+            What::Alert { .. } | What::CycleMissed { .. } | What::DestinationEnabled { .. } => {}
+            What::DestinationDisabled { server, .. } => self.set_destination_stuck(server, None),
+            What::DestinationStuck { server, error, .. } => self.set_destination_stuck(server, Some(error)),
             What::Remarks { server, remarks, .. } => {
                 if let Some(state) = self.server_mut(server) {
                     state.remarks.clone_from(remarks);
@@ -247,6 +249,12 @@ impl Snapshot {
 
     fn server_mut(&mut self, server: &ServerName) -> Option<&mut ServerState> {
         self.servers.iter_mut().find(|state| state.server == *server)
+    }
+
+    fn set_destination_stuck(&mut self, server: &ServerName, error: Option<&String>) {
+        if let Some(state) = self.server_mut(server) {
+            state.destination_stuck = error.map(|error| error.chars().take(250).collect());
+        }
     }
 
     fn heard(&mut self, server: &ServerName, at: Timestamp, version: Option<&String>) {

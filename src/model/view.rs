@@ -61,7 +61,7 @@ pub struct QueueState {
     /// When the schedule starts the next cycle.
     pub next_run: Option<Timestamp>,
     /// Whether a person should look: a run beyond its limit, a job whose last run was no success or is too long ago, a
-    /// server out of reach.
+    /// server out of reach, a destination that could not be disabled.
     pub problem: bool,
     /// Messages that wait to be sent; `None` where none are sent.
     pub outbox: Option<OutboxState>,
@@ -228,6 +228,9 @@ pub struct ServerState {
     pub checked_at: Option<Timestamp>,
     /// Bytes left at its destination, where that is known.
     pub destination_free: Option<u64>,
+    /// Why its destination, enabled from here, could not be disabled again.
+    #[serde(default)]
+    pub destination_stuck: Option<String>,
     /// What a person should look at there.
     #[serde(default)]
     pub remarks: Vec<Remark>,
@@ -259,6 +262,7 @@ impl ServerState {
             since: None,
             checked_at: None,
             destination_free: None,
+            destination_stuck: None,
             remarks: Vec::new(),
         }
     }

@@ -14,9 +14,9 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, Transport};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinError;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::tls;
@@ -29,8 +29,6 @@ const CONNECTING: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// How long the broker may take to confirm a message, or to read one.
 const CONFIRMING: Duration = Duration::from_secs(30);
-/// How often that is looked at.
-const LOOK: Duration = Duration::from_secs(5);
 /// The largest message taken. The broker is told and keeps larger ones back; commands are far smaller.
 const MAX_INCOMING: u32 = 64 * 1024;
 /// How many messages may be on their way at once.
@@ -79,6 +77,8 @@ struct Underway {
     sent: HashMap<u16, String>,
     /// Since when the broker owes a word.
     since: Option<Instant>,
+    /// Rung when it begins to owe one.
+    owes: Arc<Notify>,
     /// Topics on which the broker does not take messages.
     refused: BTreeSet<String>,
 }
@@ -89,7 +89,10 @@ impl Underway {
     }
 
     fn queue(&mut self, topic: &str) {
-        self.since.get_or_insert_with(Instant::now);
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.owes.notify_one();
+        }
         self.queued.push_back(topic.to_owned());
     }
 
@@ -281,14 +284,23 @@ async fn drive(
 /// The library's next step, for as long as the broker keeps up with us.
 async fn step(events: &mut EventLoop, underway: &Mutex<Underway>) -> Result<Event, Trouble> {
     let mut step = std::pin::pin!(events.poll());
+    let owes = Arc::clone(&locked(underway).owes);
     loop {
-        // Looking at the clock does not cut the step off. Giving it up does, together with the whole connection.
-        match timeout(LOOK, &mut step).await {
-            Ok(event) => return event.map_err(Into::into),
-            Err(_) if locked(underway).since.is_some_and(|since| since.elapsed() >= CONFIRMING) => {
-                return Err(Trouble::Silent(CONFIRMING));
+        let since = locked(underway).since;
+        if since.is_some_and(|since| since.elapsed() >= CONFIRMING) {
+            return Err(Trouble::Silent(CONFIRMING));
+        }
+        let overdue = async {
+            match since {
+                Some(since) => sleep_until(since + CONFIRMING).await,
+                None => std::future::pending().await,
             }
-            Err(_) => {}
+        };
+        // The step stays where it is while the clock is looked at. Giving it up ends the whole connection.
+        tokio::select! {
+            event = &mut step => return event.map_err(Into::into),
+            () = overdue => {}
+            () = owes.notified() => {}
         }
     }
 }

@@ -38,7 +38,7 @@ fn server(state: &ServerState) -> Value {
         "reachable": state.reachable,
         "jetbackup": state.jetbackup,
         "version": state.version,
-        "error": state.error,
+        "error": state.error.as_ref().or(state.destination_stuck.as_ref()),
         "since": state.since,
         "checked_at": state.checked_at,
         "destination_free": state.destination_free,
@@ -99,6 +99,27 @@ mod tests {
     #[test]
     fn states_in_the_middle_of_a_night() {
         golden("states-busy.json", &said(&busy()));
+    }
+
+    #[test]
+    fn the_error_of_a_server_that_answers_is_its_destinations() {
+        let mut snapshot = fresh();
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        let server = || "web1".parse().unwrap();
+        let error =
+            |snapshot: &Snapshot| said(snapshot)["jetbackup-remote/servers/web1/state"]["error"].clone();
+        snapshot.apply(&Event {
+            at,
+            what: What::DestinationStuck {
+                server: server(),
+                destination: "dddddddddddddddddddddddd".parse().unwrap(),
+                error: "JetBackup refused".into(),
+            },
+        });
+        assert_eq!(error(&snapshot), "JetBackup refused");
+        let lost = What::ServerUnreachable { server: server(), error: "no route".into(), by_ssh: false };
+        snapshot.apply(&Event { at, what: lost });
+        assert_eq!(error(&snapshot), "no route");
     }
 
     #[test]

@@ -203,6 +203,25 @@ pub(crate) fn every_event() -> Vec<Event> {
         What::Alert { job: Some(job()), text: "A stop had no effect for 90 s.".into() },
         What::Alert { job: None, text: "The history cannot be written.".into() },
         What::CycleFinished(over),
+        What::DestinationEnabled {
+            server: server(),
+            destination: "dddddddddddddddddddddddd".parse().unwrap(),
+        },
+        What::DestinationStuck {
+            server: server(),
+            destination: "dddddddddddddddddddddddd".parse().unwrap(),
+            error: "JetBackup refused to disable it: busy".into(),
+        },
+        What::DestinationDisabled {
+            server: server(),
+            destination: "dddddddddddddddddddddddd".parse().unwrap(),
+            recovered: true,
+        },
+        What::DestinationDisabled {
+            server: server(),
+            destination: "dddddddddddddddddddddddd".parse().unwrap(),
+            recovered: false,
+        },
         What::Remarks { server: server(), remarks: vec![remark()], new: vec![remark()] },
         What::Remarks { server: server(), remarks: vec![remark()], new: Vec::new() },
         What::CycleMissed { due: at(-30_000), begins: Some(at(1000)) },

@@ -3,20 +3,26 @@
 //! `note` is what somebody is to be written about, `policy` what is worth a note and which notes make one letter.
 //! `desk` keeps notes with the events they tell, in the history's outbox; `facts` asks for what belongs to them,
 //! `render` writes the letter, `smtp` hands it over, and `postman` does all that patiently. `life` reminds him to write
-//! when there is nothing to tell.
+//! when there is nothing to tell. `outside` tells an outside watcher (`ping`) and a `webhook`, each by a `courier` over
+//! `http`.
 //!
 //! This room sees events, the snapshot and what is on record. It must not know how a run works, and nothing in it can
 //! hold up the queue.
 
+mod courier;
 mod desk;
 mod facts;
+mod http;
 mod letter;
 mod life;
 mod note;
+mod outside;
+mod ping;
 mod policy;
 mod postman;
 mod render;
 mod smtp;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +35,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use facts::Logs;
 pub use letter::{Letter, Tag};
+pub use outside::{Outside, outside};
 pub use smtp::{MailError, Mailer, Receipt, Refused, Session};
 
 use self::desk::Desk;

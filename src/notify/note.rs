@@ -86,7 +86,7 @@ impl Note {
         match self {
             Self::Happened(event) => match event.what {
                 What::CycleFinished(_) => Urgency::Own,
-                What::JobTimeout { .. } => Urgency::Urgent,
+                What::JobTimeout { .. } | What::DestinationStuck { .. } => Urgency::Urgent,
                 _ => Urgency::Routine,
             },
             Self::Started { .. } | Self::Stopping { .. } => Urgency::Urgent,

@@ -19,6 +19,8 @@ pub(super) fn is_worth_a_note(wanted: &Notification, event: &Event, snapshot: &S
         What::JobTimeout { .. } => wanted.on_timeout,
         What::JobFinished { run, recovered } => is_end_worth_a_note(wanted, run, *recovered, snapshot),
         What::JobStale { .. } | What::Alert { .. } | What::CycleMissed { .. } => wanted.on_failure,
+        // Whatever the settings: no backup system should leave a destination open.
+        What::DestinationStuck { .. } | What::DestinationDisabled { recovered: true, .. } => true,
         What::Remarks { new, .. } => wanted.on_failure && !new.is_empty(),
         // Whether there is anything to tell is seen when its runs are.
         What::CycleFinished(_) => true,

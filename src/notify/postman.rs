@@ -131,6 +131,12 @@ impl Postman {
         (self.memory.failures, self.memory.try_at) = (0, None);
         let mut waits = false;
         for bundle in due {
+            if session.is_broken() {
+                // The rest comes with another connection.
+                self.memory.failures = self.memory.failures.saturating_add(1);
+                self.memory.try_at = Some(Instant::now() + pause(self.memory.failures));
+                return true;
+            }
             if let Some(pause) = self.send(&bundle, &mut session).await {
                 waits = true;
                 if let Some(first) = bundle.notes.iter().find_map(|note| note.id) {

@@ -11,7 +11,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
 use lettre::{Address, Message};
 use tokio::time::timeout;
 
@@ -56,6 +56,16 @@ pub enum MailError {
         /// What it said, and what to do about it.
         reason: String,
     },
+    /// The connection broke, or what was heard makes no sense.
+    #[error("mail server {server}: {step}: {reason}")]
+    Lost {
+        /// Host and port.
+        server: String,
+        /// What was being done.
+        step: &'static str,
+        /// What happened.
+        reason: String,
+    },
     /// The server took too long.
     #[error("mail server {server}: {step}: no answer within {} s", limit.as_secs())]
     Silent {
@@ -69,6 +79,13 @@ pub enum MailError {
     /// The letter cannot be written as a mail.
     #[error("a mail could not be written: {0}; this is a mistake in the program, please report it")]
     Unwritable(#[from] lettre::error::Error),
+}
+
+impl MailError {
+    /// Whether it is no word of the server's: then nothing that follows on the same connection can be trusted.
+    fn is_wordless(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Silent { .. })
+    }
 }
 
 /// What the server said to a letter.
@@ -96,11 +113,17 @@ pub struct Refused {
 pub struct Mailer {
     wanted: Notification,
     from: Mailbox,
+    /// How long a letter may take.
+    limit: Duration,
 }
 
 /// A visit at the mail server.
 pub struct Session {
     connection: AsyncSmtpConnection,
+    /// An answer was not heard to its end: what comes next could be taken for the answer to something else.
+    broken: bool,
+    /// How long a letter may take.
+    limit: Duration,
     from: Mailbox,
     to: Vec<Mailbox>,
     server: String,
@@ -113,7 +136,7 @@ impl Mailer {
     /// If the sender cannot be one.
     pub fn new(wanted: &Notification) -> Result<Self, MailError> {
         let from = mailbox("from_address", &wanted.from_address)?;
-        Ok(Self { wanted: wanted.clone(), from })
+        Ok(Self { wanted: wanted.clone(), from, limit: HANDING_OVER })
     }
 
     /// Host and port.
@@ -135,7 +158,14 @@ impl Mailer {
             step: "connecting",
             limit: ENTERING,
         })??;
-        Ok(Session { connection, from: self.from.clone(), to, server: self.server() })
+        Ok(Session {
+            connection,
+            broken: false,
+            limit: self.limit,
+            from: self.from.clone(),
+            to,
+            server: self.server(),
+        })
     }
 
     async fn enter(&self) -> Result<AsyncSmtpConnection, MailError> {
@@ -216,15 +246,35 @@ impl Mailer {
 }
 
 impl Session {
+    /// Whether it can be used no longer: it was not heard to its end.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Hands a letter over for those of `to` that the server takes it for. For a minute at most.
     ///
     /// # Errors
-    /// If it takes it for nobody. When the connection broke after the letter was on its way, it may have arrived.
+    /// If it takes it for nobody. When the connection broke after the letter was on its way, it may have arrived; a
+    /// session that is broken sends nothing any more.
     pub async fn send(&mut self, letter: &Letter, to: &[String]) -> Result<Receipt, MailError> {
-        let server = self.server.clone();
-        match timeout(HANDING_OVER, self.hand_over(letter, to)).await {
-            Ok(done) => done,
-            Err(_) => Err(MailError::Silent { server, step: "handing over a mail", limit: HANDING_OVER }),
+        let (server, limit, step) = (self.server.clone(), self.limit, "handing over a mail");
+        if self.broken {
+            let reason = "the connection broke with the mail before".to_owned();
+            return Err(MailError::Lost { server, step, reason });
+        }
+        // Until the answer to the end was heard, and also if nobody waits for it any longer.
+        self.broken = true;
+        match timeout(limit, self.hand_over(letter, to)).await {
+            Ok(Err(error)) => {
+                self.broken = error.is_wordless();
+                Err(error)
+            }
+            Ok(Ok(receipt)) => {
+                self.broken = false;
+                Ok(receipt)
+            }
+            Err(_) => Err(MailError::Silent { server, step, limit }),
         }
     }
 
@@ -255,15 +305,21 @@ impl Session {
             let _ = self.connection.command(Rset).await;
             return Err(self.failed("for every recipient", &error));
         }
-        self.say("before the text", Data).await?;
+        let response = self.say("before the text", Data).await?;
+        if !response.has_code(354) {
+            return Err(self.astray("before the text", &response));
+        }
         let response = self.connection.message(&mail).await;
         let response = response.map_err(|error| self.failed("after the text", &error))?;
+        if response.code().severity != Severity::PositiveCompletion {
+            return Err(self.astray("after the text", &response));
+        }
         Ok(Receipt { answer: words(&response), refused })
     }
 
-    async fn say(&mut self, step: &'static str, command: impl Display) -> Result<(), MailError> {
+    async fn say(&mut self, step: &'static str, command: impl Display) -> Result<Response, MailError> {
         match self.connection.command(command).await {
-            Ok(_) => Ok(()),
+            Ok(response) => Ok(response),
             Err(error) => {
                 let failed = self.failed(step, &error);
                 if error.status().is_some() {
@@ -275,11 +331,24 @@ impl Session {
     }
 
     fn failed(&self, step: &'static str, error: &SmtpError) -> MailError {
-        MailError::Server { server: self.server.clone(), step, reason: said(error) }
+        let (server, reason) = (self.server.clone(), said(error));
+        match error.status() {
+            Some(_) => MailError::Server { server, step, reason },
+            None => MailError::Lost { server, step, reason },
+        }
     }
 
-    /// Says goodbye. Whether that is heard matters to nobody.
+    /// An answer that has no place here.
+    fn astray(&self, step: &'static str, response: &Response) -> MailError {
+        let reason = format!("the answer makes no sense here: {}", words(response));
+        MailError::Lost { server: self.server.clone(), step, reason }
+    }
+
+    /// Says goodbye, if there is somebody to hear it. Whether it is heard matters to nobody.
     pub async fn close(mut self) {
+        if self.broken {
+            return;
+        }
         let _ = timeout(LEAVING, self.connection.quit()).await;
     }
 }
@@ -357,76 +426,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::CycleId;
-    use crate::notify::Tag;
-
-    fn letter(subject: &str) -> Letter {
-        Letter {
-            id: "18c.0001".into(),
-            date: Timestamp::UNIX_EPOCH,
-            thread: Some(CycleId(255)),
-            tag: Tag::Failed,
-            subject: subject.into(),
-            text: "Text\n".into(),
-            html: "<p>Text</p>".into(),
-        }
-    }
-
-    fn written(subject: &str) -> String {
-        let from = mailbox("from_address", "Copias <pi@example.com>").unwrap();
-        let to = mailbox("to_addresses", "me@example.com").unwrap();
-        String::from_utf8(write(&letter(subject), &from, &[to]).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_mail_says_what_it_is_and_where_it_belongs() {
-        let mail = written("Accounts on web1 failed");
-        for header in [
-            "From: Copias <pi@example.com>\r\n",
-            "To: me@example.com\r\n",
-            "Subject: [jetbackup-remote] FAILED: Accounts on web1 failed\r\n",
-            "Message-ID: <18c.0001@example.com>\r\n",
-            "References: <cycle-ff@example.com>\r\n",
-            "In-Reply-To: <cycle-ff@example.com>\r\n",
-            "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n",
-            "Auto-Submitted: auto-generated\r\n",
-            "MIME-Version: 1.0\r\n",
-        ] {
-            assert!(mail.contains(header), "{header} is missing:\n{mail}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_read_as_the_configuration_takes_them() {
-        let read =
-            |text| mailbox("to_addresses", text).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
-        assert_eq!(
-            read("\"Doe, Jo\" <jo@example.com>").unwrap(),
-            (Some("Doe, Jo".into()), "jo@example.com".into())
-        );
-        assert_eq!(read("root@localhost").unwrap(), (None, "root@localhost".into()));
-        assert!(read("nobody").unwrap_err().to_string().contains("notification.to_addresses"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_label_adds_a_header(subject in any::<String>()) {
-            let mail = written(&subject);
-            let (head, _) = mail.split_once("\r\n\r\n").unwrap();
-            let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
-            let names: Vec<&str> = unfolded.split("\r\n").filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
-            let wanted = ["From", "Subject", "Message-ID", "Date", "To", "In-Reply-To", "References", "MIME-Version", "Content-Type", "Auto-Submitted", "X-Auto-Response-Suppress"];
-            let mut names = names;
-            names.sort_unstable();
-            let mut wanted = wanted.to_vec();
-            wanted.sort_unstable();
-            prop_assert_eq!(names, wanted);
-            prop_assert!(mail.is_ascii());
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::destinations::Prepared;
 use super::flag::Flag;
 use super::lane::Lane;
 use super::look::{Goal, Views, look_everywhere};
@@ -192,7 +193,20 @@ impl Orchestrator {
                 self.skip(key, Reason::NotFound, Some(error)).await;
             }
             Some(job) if job.disabled == Some(true) => self.skip(key, Reason::Disabled, None).await,
-            Some(_) => self.trigger(key, view).await,
+            Some(_) => {
+                let prepared = self.prepare_destination(&key.server).await;
+                // What was asked meanwhile comes first, as after the look.
+                let is_its_turn = self.queue.first() == Some(key) && self.lane() == Lane::Free;
+                if !is_its_turn || self.leave.is_cancelled() {
+                    return;
+                }
+                match prepared {
+                    Prepared::Ready => self.trigger(key, view).await,
+                    Prepared::LookAgain => {}
+                    Prepared::Not(why) => self.skip(key, Reason::DestinationDisabled, Some(why)).await,
+                    Prepared::Later(reason, error) => self.try_later(key, reason, error).await,
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::model::ServerName;
 
 /// How old an answer may be when the last one arrives: a server out of reach takes a minute to say nothing, and much
 /// can start elsewhere in a minute.
-const FRESH: Duration = Duration::from_secs(3);
+pub(super) const FRESH: Duration = Duration::from_secs(3);
 /// How often servers are asked again because of others that were slower.
 const ROUNDS: u32 = 3;
 

@@ -5,13 +5,16 @@
 //! writes: `cycle` begins and ends cycles, `look` asks every server, `dispatch` gives a job its turn, `watching` moves
 //! the runs under way, `commands` does what people ask, `duties` is what a daemon does beside and `doubt` what it does
 //! while its clock is wrong, `known` what is known of the jobs, `surroundings` what is odd on the servers, `telling`
-//! commits and tells what happened.
+//! commits and tells what happened. `destinations` enables a server's destination before its jobs, `lowering` disables
+//! it after them; `activation` is the pure part of that.
 //!
 //! This room must know nothing of MQTT, mail or terminals: they see its events and its snapshot.
 
+mod activation;
 mod commands;
 mod contact;
 mod cycle;
+mod destinations;
 mod dispatch;
 mod doubt;
 mod duties;
@@ -19,6 +22,7 @@ mod flag;
 mod known;
 mod lane;
 mod look;
+mod lowering;
 mod queue;
 mod run;
 mod sight;
@@ -33,6 +37,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use destinations::left_enabled;
 pub use duties::{Duties, SCHEDULE_MEMORY, Timetable};
 pub use queue::plan;
 pub use surroundings::ask_destinations;

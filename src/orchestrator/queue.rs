@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::config::{Job, Server};
-use crate::model::{JobKey, Selection};
+use crate::model::{JobKey, Selection, ServerName};
 
 /// The configured jobs that `selection` takes, in the order of their turns.
 ///
@@ -50,6 +50,11 @@ impl Queue {
         let before = self.0.len();
         self.0.retain(|queued| queued != job);
         self.0.len() < before
+    }
+
+    /// Whether a job of this server waits.
+    pub fn has_any_of(&self, server: &ServerName) -> bool {
+        self.0.iter().any(|queued| queued.server == *server)
     }
 
     /// Whether nothing waits.

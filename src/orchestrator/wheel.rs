@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::contact::Contact;
 use super::cycle::Cycle;
+use super::destinations::Destinations;
 use super::duties::Duties;
 use super::flag::Flag;
 use super::known::Known;
@@ -81,6 +82,7 @@ pub struct Orchestrator {
     pub(super) leave: CancellationToken,
     pub(super) stopping: bool,
     waiting: Option<String>,
+    pub(super) destinations: Destinations,
     pub(super) surroundings: Surroundings,
     /// What is done beside the turns; nothing for a single cycle.
     pub(super) duties: Option<Duties>,
@@ -135,6 +137,7 @@ impl Orchestrator {
             leave: CancellationToken::new(),
             stopping: false,
             waiting: None,
+            destinations: Destinations::default(),
             surroundings,
             duties: None,
             inbox,
@@ -156,12 +159,14 @@ impl Orchestrator {
         self.leave = leave;
         self.begin(self.planned(selection)).await;
         self.restore().await;
+        self.recall_destinations().await;
         self.know_jobs().await;
         self.tell_stale().await;
         self.work().await;
         self.skip_the_rest().await;
         self.hear_the_last_of_surroundings().await;
         let cycle = self.end_cycle().await;
+        self.lower_before_end().await;
         self.tell(What::Leaving).await;
         cycle
     }
@@ -173,6 +178,7 @@ impl Orchestrator {
         self.duties = Some(duties);
         self.resume().await;
         self.restore().await;
+        self.recall_destinations().await;
         self.work().await;
         self.tell(What::Leaving).await;
     }
@@ -198,6 +204,7 @@ impl Orchestrator {
             }
             self.attend().await;
             self.tell_waiting().await;
+            self.start_lowering();
             if self.may_dispatch() {
                 self.dispatch().await;
                 continue;
@@ -211,6 +218,7 @@ impl Orchestrator {
                 Some(what) = self.asides.recv() => self.tell(what).await,
                 Some(told) = self.surroundings.told() => self.absorb_surroundings(told).await,
                 Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
+                Some(lowering) = self.destinations.lowered() => self.absorb_lowering(lowering).await,
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -218,7 +226,8 @@ impl Orchestrator {
 
     fn may_dispatch(&self) -> bool {
         let due = self.not_before.is_none_or(|at| Instant::now() >= at);
-        !self.queue.is_empty() && due && self.lane() == Lane::Free
+        let lowering = self.queue.first().is_some_and(|key| self.destinations.is_lowering(&key.server));
+        !self.queue.is_empty() && due && !lowering && self.lane() == Lane::Free
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -232,7 +241,15 @@ impl Orchestrator {
         let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
         let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
         let duties = self.duties.as_ref().map(|duties| now + duties.nap);
-        dispatch.into_iter().chain(ticks).chain(polls).chain(duties).min().unwrap_or(now + LONGEST_SLEEP)
+        let lowering = self.next_lowering();
+        dispatch
+            .into_iter()
+            .chain(ticks)
+            .chain(polls)
+            .chain(duties)
+            .chain(lowering)
+            .min()
+            .unwrap_or(now + LONGEST_SLEEP)
     }
 
     /// Limits, reminders and stops without effect.

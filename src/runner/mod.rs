@@ -18,7 +18,7 @@ use crate::control::{self, Door, Served};
 use crate::history::{History, Opened};
 use crate::lock::{self, Held, LockError};
 use crate::mqtt;
-use crate::notify::{self, Mail};
+use crate::notify::{self, Mail, Outside};
 use crate::orchestrator::{Handle, Orchestrator, SystemClock};
 use crate::state_dir::{self, StateDirError};
 use shelf::Shelf;
@@ -70,6 +70,7 @@ pub struct Runner {
     served: Option<Served>,
     session: Option<mqtt::Session>,
     mail: Option<Mail>,
+    outside: Option<Outside>,
     /// How long the last mail may take.
     patience: Duration,
 }
@@ -97,6 +98,7 @@ impl Runner {
         if let Some(mail) = &mail {
             machine.write_to(mail.correspondent());
         }
+        let outside = notify::outside(config, &handle);
         let session = config.mqtt.enabled.then(|| mqtt::start(config, &claim.history, &handle));
         let door = Door {
             requests: handle.requests.clone(),
@@ -111,7 +113,7 @@ impl Runner {
             control::Runner::Daemon => LAST_MAIL_OF_A_DAEMON,
             control::Runner::Run => LAST_MAIL_OF_A_RUN,
         };
-        (Self { handle, lines, served, session, mail, patience }, machine)
+        (Self { handle, lines, served, session, mail, outside, patience }, machine)
     }
 
     /// Tells those who get mail that the daemon is at work, and from now on that it still is.
@@ -143,7 +145,12 @@ impl Runner {
                 mail.close(self.patience).await;
             }
         };
-        tokio::join!(goodbye, last_mail);
+        let last_word = async {
+            if let Some(outside) = self.outside {
+                outside.close().await;
+            }
+        };
+        tokio::join!(goodbye, last_mail, last_word);
         if let Some(served) = self.served {
             served.close().await;
         }

@@ -5,10 +5,12 @@
 
 mod remark;
 mod sentence;
+mod size;
 
 pub use remark::{nearly_full, remark};
 pub(crate) use sentence::{count, over};
 pub use sentence::{sentence, sentence_with, tone};
+pub use size::size;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -142,6 +144,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::StoppedByUser => "the queue was stopped",
         Reason::GroupVanished => "JetBackup's queue was cleared",
         Reason::NotConfigured => "it is no longer configured",
+        Reason::DestinationDisabled => "its destination is disabled",
     }
 }
 

@@ -66,6 +66,17 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
         What::Alert { job: Some(job), text } => format!("Attention: {}: {text}", called(job)),
         What::Alert { job: None, text } => format!("Attention: {text}"),
         What::CycleFinished(cycle) => over(cycle),
+        What::DestinationEnabled { server, destination } => {
+            format!("Destination enabled: {destination} on {server}, for its jobs")
+        }
+        What::DestinationDisabled { server, destination, recovered } => {
+            let at_last = if *recovered { ", at last" } else { "" };
+            format!("Destination disabled: {destination} on {server}{at_last}")
+        }
+        What::DestinationStuck { server, destination, error } => told(
+            format!("CRITICAL: destination {destination} on {server} is still enabled; it is tried again"),
+            error,
+        ),
         What::Remarks { server, new, .. } if !new.is_empty() => {
             let texts: Vec<&str> = new.iter().map(|remark| remark.text.as_str()).collect();
             format!("Worth a look on {server}: {}", texts.join("; "))
@@ -96,7 +107,8 @@ pub fn tone(event: &Event) -> Tone {
         What::JobTimeout { .. } | What::JobSkipped(_) | What::JobStale { .. } | What::Stopping => Tone::Warn,
         What::Remarks { new, .. } if new.is_empty() => Tone::Quiet,
         What::Remarks { .. } | What::CycleMissed { .. } => Tone::Warn,
-        What::ServerUnreachable { .. } | What::Alert { .. } => Tone::Bad,
+        What::ServerUnreachable { .. } | What::Alert { .. } | What::DestinationStuck { .. } => Tone::Bad,
+        What::DestinationDisabled { recovered: true, .. } => Tone::Good,
         What::CycleFinished(cycle) if cycle.problems == 0 => Tone::Good,
         What::CycleFinished(_) => Tone::Warn,
         _ => Tone::Plain,

@@ -9,6 +9,7 @@ mod support;
 
 mod crashes;
 mod daemon;
+mod destinations;
 mod handed;
 mod limits;
 mod network;

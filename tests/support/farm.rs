@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jetbackup_sim::truth::{overlaps, triggered_while_busy};
-use jetbackup_sim::{Job, Run, Store, World, id};
+use jetbackup_sim::{Destination, Job, Run, Store, World, id};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -128,6 +128,22 @@ impl Farm {
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
         self
+    }
+
+    /// Has a server's jobs write to this destination, and its gate let in what else these words allow.
+    pub fn destination(self, server: usize, destination: Destination, allow: &[&str]) -> Self {
+        let id = destination.id().to_owned();
+        self.world(server, |world, _| {
+            let mut changed = world.clone().destination(destination.clone());
+            for number in 0..self.jobs[server] {
+                changed.write_to(&job(server, number), &id);
+            }
+            *world = changed;
+        });
+        self.stations[server].allow(&self.path("key.pub"), allow);
+        let mut farm = self;
+        farm.change(move |config| config["servers"][NAMES[server]]["destination_id"] = id.clone().into());
+        farm
     }
 
     /// Changes the whole configuration, from the next command on.
@@ -297,9 +313,17 @@ impl Station {
             gate = gate.replace(from, &to);
         }
         program(&path("gate.sh"), &gate);
-        let sshd = Sshd::start();
-        sshd.authorize(key, &format!("restrict,command=\"{} --allow log\" ", path("gate.sh").display()));
-        Self { store, sshd, proxy: None, directory }
+        let station = Self { store, sshd: Sshd::start(), proxy: None, directory };
+        station.allow(key, &["log"]);
+        station
+    }
+
+    /// Has the gate let in what these words allow, from the next connection on.
+    fn allow(&self, key: &Path, words: &[&str]) {
+        let gate = self.directory.path().join("gate.sh");
+        let words: String = words.iter().map(|word| format!(" --allow {word}")).collect();
+        self.sshd.forget_keys();
+        self.sshd.authorize(key, &format!("restrict,command=\"{}{words}\" ", gate.display()));
     }
 }
 

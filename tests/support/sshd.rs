@@ -112,6 +112,11 @@ impl Sshd {
         fs::write(file, text).expect("write authorized_keys");
     }
 
+    /// Lets nobody in any more, from the next connection on.
+    pub fn forget_keys(&self) {
+        fs::write(self.path("authorized_keys"), "").expect("write authorized_keys");
+    }
+
     /// The host key of a type, as `type base64`.
     pub fn host_key(&self, kind: &str) -> String {
         let text = fs::read_to_string(self.path(&format!("host_{kind}.pub"))).expect("read the host key");

@@ -4,6 +4,13 @@
 //! It is here because the brokers among the crates do not keep the retain flag of live messages for those who ask for
 //! it, and the program does: it tells a command that was retained from one that was not.
 
+mod filter;
+mod post;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
+mod v4;
+mod v5;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -13,15 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Zoned;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
-use wire::{Filter, Heard, Said, Wire};
+use post::{Letter, Post};
+use wire::{Heard, Said, Wire};
 
 /// How long a new client may take to say who it is.
 const INTRODUCTION: Duration = Duration::from_secs(10);
+/// How long clients may take to hear the last messages.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A message.
 #[derive(Debug, Clone)]
@@ -31,29 +42,22 @@ pub struct Publication {
     pub retain: bool,
 }
 
+/// What happens at the broker.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    Published(Publication),
+    /// A client with this id has connected.
+    Came(String),
+    /// It has gone.
+    Went(String),
+}
+
 /// The broker. It is there until its runtime ends.
 #[derive(Clone)]
 pub struct Broker {
     address: SocketAddr,
     post: Arc<Mutex<Post>>,
-}
-
-/// What is kept, and who gets what.
-#[derive(Default)]
-struct Post {
-    retained: BTreeMap<String, Bytes>,
-    /// By client id.
-    clients: BTreeMap<String, Client>,
-    onlooker: Option<UnboundedSender<(Zoned, Publication)>>,
-    connections: u64,
-}
-
-struct Client {
-    /// A client that connects anew takes the place of its earlier connection.
-    connection: u64,
-    filters: Vec<Filter>,
-    /// Messages, and whether they are to be confirmed.
-    letterbox: UnboundedSender<(Publication, bool)>,
+    serving: TaskTracker,
 }
 
 impl Broker {
@@ -63,13 +67,14 @@ impl Broker {
     /// If the address cannot be had.
     pub async fn start(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let broker = Self { address: listener.local_addr()?, post: Arc::default() };
+        let broker =
+            Self { address: listener.local_addr()?, post: Arc::default(), serving: TaskTracker::new() };
         let serving = broker.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let broker = serving.clone();
                 // How it ended is told by its last will, if anybody wants to know.
-                tokio::spawn(async move { broker.serve(stream).await });
+                serving.serving.spawn(async move { broker.serve(stream).await });
             }
         });
         Ok(broker)
@@ -79,16 +84,24 @@ impl Broker {
         self.address
     }
 
-    /// All messages from now on, as they are published and when. There is one onlooker.
-    pub fn look_on(&self) -> UnboundedReceiver<(Zoned, Publication)> {
+    /// All that happens from now on, and when. There is one onlooker.
+    pub fn look_on(&self) -> UnboundedReceiver<(Timestamp, Notice)> {
         let (tell, told) = unbounded_channel();
         self.post().onlooker = Some(tell);
         told
     }
 
-    /// What is retained on a topic.
-    pub fn retained(&self, topic: &str) -> Option<Bytes> {
-        self.post().retained.get(topic).cloned()
+    /// All that is retained, by topic.
+    pub fn retained(&self) -> BTreeMap<String, Bytes> {
+        self.post().retained.clone()
+    }
+
+    /// Sees to it that all clients have what was published for them, and ends their connections.
+    pub async fn close(&self) {
+        self.post().clients.clear();
+        self.serving.close();
+        // Who does not listen has to do without.
+        let _ = timeout(FAREWELL, self.serving.wait()).await;
     }
 
     fn post(&self) -> MutexGuard<'_, Post> {
@@ -105,12 +118,10 @@ impl Broker {
             return Err(io::Error::other("a client begins with CONNECT"));
         };
         let (connection, client_id, letters) = self.post().enter(client_id);
-        wire.say(Said::Welcome).await?;
+        wire.say(Said::Welcome(client_id.clone())).await?;
         let said_goodbye = self.attend(&mut wire, &client_id, keep_alive, letters).await;
         let mut post = self.post();
-        if post.clients.get(&client_id).is_some_and(|client| client.connection == connection) {
-            post.clients.remove(&client_id);
-        }
+        post.leave(&client_id, connection);
         if let Some(will) = will.filter(|_| said_goodbye.is_err()) {
             post.publish(&will);
         }
@@ -123,7 +134,7 @@ impl Broker {
         wire: &mut Wire,
         client_id: &str,
         keep_alive: u16,
-        mut letters: UnboundedReceiver<(Publication, bool)>,
+        mut letters: UnboundedReceiver<Letter>,
     ) -> io::Result<()> {
         // One and a half times what was agreed, as the protocol has it; none was agreed with 0.
         let silence = match keep_alive {
@@ -142,12 +153,12 @@ impl Broker {
                     }
                 }
                 letter = letters.recv() => {
-                    let (publication, confirms) = letter.ok_or_else(|| io::Error::other("taken over"))?;
-                    let id = confirms.then(|| {
+                    let letter = letter.ok_or_else(|| io::Error::other("taken over"))?;
+                    let id = letter.confirms.then(|| {
                         last_id = last_id.checked_add(1).unwrap_or(1);
                         last_id
                     });
-                    wire.say(Said::Publish { publication, id }).await?;
+                    wire.say(Said::Publish { letter, id }).await?;
                 }
             }
         }
@@ -166,9 +177,7 @@ impl Broker {
                 Answer::Said(Said::Subscribed { id, confirms })
             }
             Heard::Unsubscribe { id, filters } => {
-                if let Some(client) = post.clients.get_mut(client_id) {
-                    client.filters.retain(|filter| !filters.contains(&filter.path));
-                }
+                post.unsubscribe(client_id, &filters);
                 Answer::Said(Said::Unsubscribed { id, filters: filters.len() })
             }
             Heard::Ping => Answer::Said(Said::Pong),
@@ -183,110 +192,4 @@ enum Answer {
     Said(Said),
     Nothing,
     Goodbye,
-}
-
-impl Post {
-    fn enter(&mut self, client_id: String) -> (u64, String, UnboundedReceiver<(Publication, bool)>) {
-        self.connections += 1;
-        let connection = self.connections;
-        let client_id = if client_id.is_empty() { format!("guest-{connection}") } else { client_id };
-        let (letterbox, letters) = unbounded_channel();
-        let client = Client { connection, filters: Vec::new(), letterbox };
-        self.clients.insert(client_id.clone(), client);
-        (connection, client_id, letters)
-    }
-
-    fn publish(&mut self, publication: &Publication) {
-        if publication.retain && publication.payload.is_empty() {
-            self.retained.remove(&publication.topic);
-        } else if publication.retain {
-            self.retained.insert(publication.topic.clone(), publication.payload.clone());
-        }
-        if let Some(onlooker) = &self.onlooker {
-            let _ = onlooker.send((Zoned::now(), publication.clone()));
-        }
-        for client in self.clients.values() {
-            let filters = || client.filters.iter().filter(|filter| matches(&filter.path, &publication.topic));
-            if filters().next().is_some() {
-                let preserves_retain = filters().any(|filter| filter.preserves_retain);
-                let letter =
-                    Publication { retain: publication.retain && preserves_retain, ..publication.clone() };
-                let _ = client.letterbox.send((letter, filters().any(|filter| filter.confirms)));
-            }
-        }
-    }
-
-    fn subscribe(&mut self, client_id: &str, filters: Vec<Filter>) {
-        let Some(client) = self.clients.get_mut(client_id) else { return };
-        for filter in filters {
-            for (topic, payload) in self.retained.iter().filter(|(topic, _)| matches(&filter.path, topic)) {
-                if filter.wants_retained {
-                    let letter = Publication { topic: topic.clone(), payload: payload.clone(), retain: true };
-                    let _ = client.letterbox.send((letter, filter.confirms));
-                }
-            }
-            client.filters.retain(|known| known.path != filter.path);
-            client.filters.push(filter);
-        }
-    }
-}
-
-/// Whether a topic filter, with its wildcards, takes a topic.
-fn matches(filter: &str, topic: &str) -> bool {
-    // What the broker says of itself, below `$`, is never meant by a wildcard at the beginning.
-    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-        return false;
-    }
-    let (mut filter, mut topic) = (filter.split('/'), topic.split('/'));
-    loop {
-        match (filter.next(), topic.next()) {
-            (Some("#"), _) | (None, None) => return true,
-            (Some("+"), Some(_)) => {}
-            (Some(level), Some(name)) if level == name => {}
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_take_the_topics_that_the_protocol_says() {
-        for (filter, topic) in
-            [("a/b", "a/b"), ("a/+", "a/b"), ("+/b", "a/b"), ("a/#", "a/b/c"), ("a/#", "a"), ("#", "a/b")]
-        {
-            assert!(matches(filter, topic), "{filter} takes {topic}");
-        }
-        for (filter, topic) in [("a/b", "a"), ("a", "a/b"), ("a/+", "a/b/c"), ("+", "a/b"), ("#", "$SYS/x")] {
-            assert!(!matches(filter, topic), "{filter} does not take {topic}");
-        }
-    }
-
-    fn retained(topic: &str, payload: &str) -> Publication {
-        Publication { topic: topic.to_owned(), payload: payload.to_owned().into(), retain: true }
-    }
-
-    #[test]
-    fn what_is_retained_is_kept_until_it_is_cleared() {
-        let mut post = Post::default();
-        post.publish(&retained("a", "1"));
-        let (_, client, mut letters) = post.enter("me".to_owned());
-        let filter = |preserves_retain| Filter {
-            path: "#".to_owned(),
-            confirms: true,
-            preserves_retain,
-            wants_retained: true,
-        };
-        post.subscribe(&client, vec![filter(false)]);
-        assert!(letters.try_recv().unwrap().0.retain, "it was there before");
-        post.publish(&retained("a", "2"));
-        assert!(!letters.try_recv().unwrap().0.retain, "it is news");
-        post.subscribe(&client, vec![filter(true)]);
-        letters.try_recv().unwrap();
-        post.publish(&retained("a", ""));
-        assert!(letters.try_recv().unwrap().0.retain, "as it was published");
-        assert_eq!(post.retained.len(), 0);
-    }
 }

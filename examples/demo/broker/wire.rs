@@ -2,17 +2,17 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
-use rumqttc::mqttbytes::{self, v4};
-use rumqttc::v5::mqttbytes as mqttbytes5;
-use rumqttc::v5::mqttbytes::v5;
+use bytes::BytesMut;
+use rumqttc::mqttbytes::{self, v4::Packet as Packet4};
+use rumqttc::v5::mqttbytes::{self as mqttbytes5, v5::Packet as Packet5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Publication;
+use super::post::Letter;
+use super::{Publication, v4, v5};
 
 /// The largest packet taken.
-const LARGEST: u32 = 1024 * 1024;
+pub const LARGEST: u32 = 1024 * 1024;
 /// The byte of a CONNECT packet with the protocol's level, after one to four bytes of length.
 const LEVEL_AFTER_LENGTH: usize = 1 + 2 + "MQTT".len();
 
@@ -45,6 +45,8 @@ pub enum Heard {
 /// What a client listens to.
 pub struct Filter {
     pub path: String,
+    /// What the client calls this subscription.
+    pub subscription: Option<usize>,
     /// It wants to confirm messages.
     pub confirms: bool,
     /// Messages keep the retain flag they were published with.
@@ -55,7 +57,8 @@ pub struct Filter {
 
 /// What a client is told.
 pub enum Said {
-    Welcome,
+    /// To the client that is called so.
+    Welcome(String),
     Confirmed(u16),
     /// Whether each filter's messages will ask to be confirmed.
     Subscribed {
@@ -69,7 +72,7 @@ pub enum Said {
     Pong,
     /// With a packet id, it is to be confirmed.
     Publish {
-        publication: Publication,
+        letter: Letter,
         id: Option<u16>,
     },
 }
@@ -101,10 +104,9 @@ impl Wire {
     pub async fn say(&mut self, said: Said) -> io::Result<()> {
         let mut written = BytesMut::new();
         if self.is_v5 == Some(true) {
-            let packet = said_in_5(said);
-            packet.write(&mut written, None).map_err(io::Error::other)?;
+            v5::said(said).write(&mut written, None).map_err(io::Error::other)?;
         } else {
-            said_in_4(said).write(&mut written, usize::MAX).map_err(io::Error::other)?;
+            v4::said(said).write(&mut written, usize::MAX).map_err(io::Error::other)?;
         }
         self.stream.write_all(&written).await
     }
@@ -119,14 +121,14 @@ impl Wire {
             return Ok(Some(Heard::Goodbye));
         }
         if is_v5 {
-            match v5::Packet::read(&mut self.read, Some(LARGEST)) {
-                Ok(packet) => heard_in_5(packet).map(Some),
+            match Packet5::read(&mut self.read, Some(LARGEST)) {
+                Ok(packet) => v5::heard(packet).map(Some),
                 Err(mqttbytes5::Error::InsufficientBytes(_)) => Ok(None),
                 Err(error) => Err(io::Error::other(error)),
             }
         } else {
-            match v4::Packet::read(&mut self.read, LARGEST as usize) {
-                Ok(packet) => heard_in_4(packet).map(Some),
+            match Packet4::read(&mut self.read, LARGEST as usize) {
+                Ok(packet) => v4::heard(packet).map(Some),
                 Err(mqttbytes::Error::InsufficientBytes(_)) => Ok(None),
                 Err(error) => Err(io::Error::other(error)),
             }
@@ -140,140 +142,6 @@ fn level(read: &[u8]) -> Option<u8> {
     read.get(length + LEVEL_AFTER_LENGTH).copied()
 }
 
-fn text(bytes: &[u8]) -> io::Result<String> {
-    String::from_utf8(bytes.into()).map_err(io::Error::other)
-}
-
-fn not_served() -> io::Error {
+pub fn not_served() -> io::Error {
     io::Error::other("the demo's broker does not serve such packets")
-}
-
-fn heard_in_5(packet: v5::Packet) -> io::Result<Heard> {
-    use mqttbytes5::QoS;
-    use v5::{Packet, RetainForwardRule};
-    Ok(match packet {
-        Packet::Connect(connect, will, _) => {
-            let will = will.map(|will| publication(&will.topic, will.message, will.retain)).transpose()?;
-            Heard::Connect { client_id: connect.client_id, keep_alive: connect.keep_alive, will }
-        }
-        Packet::Publish(publish) if publish.qos != QoS::ExactlyOnce => Heard::Publish {
-            publication: publication(&publish.topic, publish.payload, publish.retain)?,
-            confirm: (publish.qos == QoS::AtLeastOnce).then_some(publish.pkid),
-        },
-        Packet::Subscribe(subscribe) => Heard::Subscribe {
-            id: subscribe.pkid,
-            filters: (subscribe.filters.into_iter())
-                .map(|filter| Filter {
-                    path: filter.path,
-                    confirms: filter.qos != QoS::AtMostOnce,
-                    preserves_retain: filter.preserve_retain,
-                    wants_retained: filter.retain_forward_rule != RetainForwardRule::Never,
-                })
-                .collect(),
-        },
-        Packet::Unsubscribe(unsubscribe) => {
-            Heard::Unsubscribe { id: unsubscribe.pkid, filters: unsubscribe.filters }
-        }
-        Packet::PingReq(_) => Heard::Ping,
-        Packet::PubAck(_) => Heard::Confirmed,
-        Packet::Disconnect(_) => Heard::Goodbye,
-        _ => return Err(not_served()),
-    })
-}
-
-fn heard_in_4(packet: v4::Packet) -> io::Result<Heard> {
-    use mqttbytes::QoS;
-    use v4::Packet;
-    Ok(match packet {
-        Packet::Connect(connect) => Heard::Connect {
-            client_id: connect.client_id,
-            keep_alive: connect.keep_alive,
-            will: connect.last_will.map(|will| Publication {
-                topic: will.topic,
-                payload: will.message,
-                retain: will.retain,
-            }),
-        },
-        Packet::Publish(publish) if publish.qos != QoS::ExactlyOnce => Heard::Publish {
-            confirm: (publish.qos == QoS::AtLeastOnce).then_some(publish.pkid),
-            publication: Publication {
-                topic: publish.topic,
-                payload: publish.payload,
-                retain: publish.retain,
-            },
-        },
-        Packet::Subscribe(subscribe) => Heard::Subscribe {
-            id: subscribe.pkid,
-            filters: (subscribe.filters.into_iter())
-                .map(|filter| Filter {
-                    path: filter.path,
-                    confirms: filter.qos != QoS::AtMostOnce,
-                    preserves_retain: false,
-                    wants_retained: true,
-                })
-                .collect(),
-        },
-        Packet::Unsubscribe(unsubscribe) => {
-            Heard::Unsubscribe { id: unsubscribe.pkid, filters: unsubscribe.topics }
-        }
-        Packet::PingReq => Heard::Ping,
-        Packet::PubAck(_) => Heard::Confirmed,
-        Packet::Disconnect => Heard::Goodbye,
-        _ => return Err(not_served()),
-    })
-}
-
-fn publication(topic: &[u8], payload: Bytes, retain: bool) -> io::Result<Publication> {
-    Ok(Publication { topic: text(topic)?, payload, retain })
-}
-
-fn said_in_5(said: Said) -> v5::Packet {
-    use mqttbytes5::QoS;
-    use v5::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck};
-    let qos = |confirms| if confirms { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-    match said {
-        Said::Welcome => Packet::ConnAck(ConnAck {
-            session_present: false,
-            code: ConnectReturnCode::Success,
-            properties: None,
-        }),
-        Said::Confirmed(id) => Packet::PubAck(PubAck::new(id, None)),
-        Said::Subscribed { id, confirms } => Packet::SubAck(SubAck {
-            pkid: id,
-            return_codes: confirms.into_iter().map(|each| SubscribeReasonCode::Success(qos(each))).collect(),
-            properties: None,
-        }),
-        Said::Unsubscribed { id, filters } => Packet::UnsubAck(UnsubAck {
-            pkid: id,
-            reasons: vec![v5::UnsubAckReason::Success; filters],
-            properties: None,
-        }),
-        Said::Pong => Packet::PingResp(v5::PingResp),
-        Said::Publish { publication, id } => {
-            let mut publish = Publish::new(publication.topic, qos(id.is_some()), publication.payload, None);
-            (publish.retain, publish.pkid) = (publication.retain, id.unwrap_or_default());
-            Packet::Publish(publish)
-        }
-    }
-}
-
-fn said_in_4(said: Said) -> v4::Packet {
-    use mqttbytes::QoS;
-    use v4::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck};
-    let qos = |confirms| if confirms { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-    match said {
-        Said::Welcome => Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)),
-        Said::Confirmed(id) => Packet::PubAck(PubAck::new(id)),
-        Said::Subscribed { id, confirms } => {
-            let codes = confirms.into_iter().map(|each| SubscribeReasonCode::Success(qos(each)));
-            Packet::SubAck(SubAck::new(id, codes.collect()))
-        }
-        Said::Unsubscribed { id, .. } => Packet::UnsubAck(UnsubAck::new(id)),
-        Said::Pong => Packet::PingResp,
-        Said::Publish { publication, id } => {
-            let mut publish = Publish::new(publication.topic, qos(id.is_some()), publication.payload);
-            (publish.retain, publish.pkid) = (publication.retain, id.unwrap_or_default());
-            Packet::Publish(publish)
-        }
-    }
 }

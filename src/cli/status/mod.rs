@@ -18,7 +18,7 @@ use crate::history::{History, Outbox};
 use crate::jetbackup::View;
 use crate::model::view::{JobPhase, JobState, OutboxState, QueueState, ServerState};
 use crate::model::{CycleRecord, Event, JobFacts, Remark, ServerName, Snapshot, What};
-use crate::orchestrator::survey;
+use crate::orchestrator::{self, survey};
 use crate::watch::{Answers, look_over};
 
 /// The runner at work.
@@ -68,6 +68,9 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
             snapshot.apply(&Event { at: Timestamp::now(), what: What::Outbox(outbox) });
         }
         let mut status = Status::of(&snapshot);
+        if runner.is_none() {
+            show_left_enabled(&config, &mut status).await;
+        }
         // Since when it is so is not known to who looks once.
         status.servers.iter_mut().for_each(|server| server.since = None);
         Ok((runner, status))
@@ -136,6 +139,20 @@ async fn past(config: &Config) -> (Vec<JobFacts>, Option<CycleRecord>) {
     (facts, last_cycle)
 }
 
+/// Shows what an ended runner has left enabled; a runner at work says so itself, where it is wrong.
+async fn show_left_enabled(config: &Config, status: &mut Status) {
+    let Ok(history) = History::read_only(&config.orchestrator.state_dir) else { return };
+    for (server, destination) in orchestrator::left_enabled(&history).await {
+        let error =
+            format!("destination {destination} was enabled from here, and only the next start disables it");
+        status
+            .servers
+            .iter_mut()
+            .filter(|state| state.server == server)
+            .for_each(|state| state.destination_stuck = Some(error.clone()));
+    }
+}
+
 /// What was last remarked on the servers: by the runner at work, else as it is on record.
 async fn known_remarks(config: &Config, runner: Option<&Runner>) -> Vec<(ServerName, Vec<Remark>)> {
     if let Some(runner) = runner {
@@ -187,6 +204,7 @@ fn merge(runner: Status, seen: Status) -> Status {
             Some(direct) => ServerState {
                 since: state.since.filter(|_| direct.answers() == state.answers()),
                 destination_free: state.destination_free,
+                destination_stuck: state.destination_stuck,
                 ..direct
             },
             None => state,

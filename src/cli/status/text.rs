@@ -180,6 +180,9 @@ fn servers(servers: &[ServerState], look: &Look) -> Table {
         if let Some(error) = &server.error {
             table.note(error);
         }
+        if let Some(error) = &server.destination_stuck {
+            table.note(error);
+        }
     }
     table
 }

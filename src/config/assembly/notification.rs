@@ -3,9 +3,22 @@
 use super::Assembly;
 use crate::config::check::complaint;
 use crate::config::file::{DEFAULT_SENDER, NotificationSection};
-use crate::config::{Notification, SmtpSecurity, address, host};
+use crate::config::{Notification, Secret, SmtpSecurity, address, host, place};
 
 const WANTED: &str = "an address as in a@example.com or Name <a@example.com>";
+
+fn is_encrypted(entry: &NotificationSection) -> bool {
+    match entry.smtp_security {
+        Some(security) => security != SmtpSecurity::None,
+        None => entry.smtp_tls,
+    }
+}
+
+/// Whether the host is this machine.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
 
 impl Assembly<'_> {
     pub(super) fn notification(&mut self, entry: NotificationSection) -> Notification {
@@ -15,15 +28,24 @@ impl Assembly<'_> {
         if let Some(fault) = host::fault(&entry.smtp_host) {
             self.fault(used, "notification.smtp_host", fault);
         }
+        if used && entry.smtp_user.is_some() && !is_encrypted(&entry) && !is_here(&entry.smtp_host) {
+            let path = "notification.smtp_security";
+            self.warn(
+                path,
+                format!("is \"none\": the password for {} travels in the clear", entry.smtp_host),
+            );
+        }
         let by_flag = if entry.smtp_tls { SmtpSecurity::Starttls } else { SmtpSecurity::None };
-        let mut secret =
-            |key, text: Option<String>| self.secret(used, &format!("notification.{key}"), text.as_deref());
+        let smtp_password = self.secret(used, "notification.smtp_password", entry.smtp_password.as_deref());
+        // These work without mail, too.
+        let ping_url = self.url("ping_url", entry.ping_url.as_deref());
+        let webhook_url = self.url("webhook_url", entry.webhook_url.as_deref());
         Notification {
             enabled: entry.enabled,
             smtp_host: entry.smtp_host,
             smtp_port: entry.smtp_port,
             smtp_user: entry.smtp_user,
-            smtp_password: secret("smtp_password", entry.smtp_password),
+            smtp_password,
             smtp_security: entry.smtp_security.unwrap_or(by_flag),
             smtp_ca_file: entry.smtp_ca_file,
             from_address,
@@ -34,9 +56,20 @@ impl Assembly<'_> {
             on_partial: entry.on_partial,
             on_daemon_lifecycle: entry.on_daemon_lifecycle,
             digest: entry.digest,
-            ping_url: secret("ping_url", entry.ping_url),
-            webhook_url: secret("webhook_url", entry.webhook_url),
+            ping_url,
+            webhook_url,
         }
+    }
+
+    /// A URL that may hold a token: it is never shown. One that stands elsewhere is looked at when it is used.
+    fn url(&mut self, key: &str, text: Option<&str>) -> Option<Secret> {
+        let path = format!("notification.{key}");
+        let secret = self.secret(true, &path, text)?;
+        if secret.is_literal() && text.is_some_and(|url| place(url).is_none()) {
+            let wanted = "is no URL; needed: one as in https://example.com/path";
+            self.problem(&path, format!("{wanted} (it is not shown, as it may hold a token)"));
+        }
+        Some(secret)
     }
 
     /// The recipients that can be written to.

@@ -105,3 +105,101 @@ async fn it_is_read_in_every_dialect_of_the_simulated_server() {
         }
     }
 }
+
+type Answer = fn(&str) -> Result<Output, ExecError>;
+
+/// A destination that the functions in `works` really switch; the others answer `otherwise`.
+fn switchable(
+    works: &'static [&'static str],
+    otherwise: Answer,
+) -> impl Fn(&str) -> Result<Output, ExecError> {
+    let disabled = Mutex::new(true);
+    move |command| match function(command) {
+        "getDestination" => success(json!({"_id": id(31), "disabled": *disabled.lock().unwrap()})),
+        called if works.contains(&called) => {
+            *disabled.lock().unwrap() = parameter(command, "disabled") == Some("1");
+            success(json!([]))
+        }
+        called if called.starts_with("manage") => otherwise(command),
+        _ => server(command),
+    }
+}
+
+#[tokio::test]
+async fn a_switch_is_believed_when_it_is_read_back_and_tried_by_the_older_function_else() {
+    let (client, server) = scripted(switchable(&["manageDestination"], |_| panic!()));
+    for enabled in [true, false] {
+        client.switch_destination(destination(31), enabled).await.unwrap();
+        assert_eq!(server.functions(), ["manageDestination", "getDestination"]);
+    }
+    // An unknown function is refused, or answered as if it were known; an older gate may not know it either.
+    let acknowledged = |_: &str| success(json!([]));
+    let unknown = |_: &str| refusal("Function manageDestination not found");
+    let ways: [Answer; 3] = [unknown, acknowledged, |_| raw("[]", 0)];
+    for otherwise in ways {
+        let (client, server) = scripted(switchable(&["manageDestinationState"], otherwise));
+        client.switch_destination(destination(31), true).await.unwrap();
+        let asked = ["manageDestination", "getDestination", "manageDestinationState", "getDestination"];
+        assert_eq!(server.functions(), asked);
+    }
+    let (client, server) = scripted(switchable(&["manageDestinationState"], gate_refusal));
+    client.switch_destination(destination(31), true).await.unwrap();
+    assert_eq!(server.functions(), ["manageDestination", "manageDestinationState", "getDestination"]);
+}
+
+#[tokio::test]
+async fn a_switch_that_did_not_work_says_whether_that_is_sure_and_what_to_do() {
+    let failed = async |otherwise| {
+        let (client, _) = scripted(switchable(&[], otherwise));
+        let error = client.switch_destination(destination(31), true).await.unwrap_err();
+        (error.is_unchanged(), error.is_unreachable(), error.to_string())
+    };
+    let (unchanged, _, text) = failed(gate_refusal).await;
+    assert!(unchanged && text.contains("`--allow destination --allow switch`"), "{text}");
+    let (unchanged, _, text) = failed(|_| refusal("in use")).await;
+    assert!(unchanged && text.contains("refused to enable") && text.ends_with("in use"), "{text}");
+    let (unchanged, _, text) = failed(|_| success(json!([]))).await;
+    assert!(unchanged && text.contains("still disabled"), "{text}");
+    let (unchanged, unreachable, text) = failed(|_| lost(Sent::Maybe)).await;
+    assert!(!unchanged && unreachable && text.contains("is not known"), "{text}");
+
+    let (client, _) = scripted(|command| match function(command) {
+        "manageDestination" => success(json!({"password": "hunter2"})),
+        "getDestination" => raw("hunter2", 255),
+        _ => server(command),
+    });
+    let error = client.switch_destination(destination(31), false).await.unwrap_err();
+    assert!(!error.is_unchanged() && !error.to_string().contains("hunter2"), "{error}");
+
+    let (client, _) = scripted(with_destination_switch);
+    let error = client.switch_destination(destination(32), true).await.unwrap_err();
+    assert!(error.to_string().contains("does not know destination"), "{error}");
+}
+
+fn with_destination_switch(command: &str) -> Result<Output, ExecError> {
+    if function(command).starts_with("manage") {
+        refusal("Object not found")
+    } else {
+        with_destination(command)
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_was_widened_meanwhile_is_asked_again() {
+    let wide = std::sync::atomic::AtomicBool::new(false);
+    let wide = Arc::new(wide);
+    let gate = Arc::clone(&wide);
+    let (client, _) = scripted(move |command| {
+        let open = gate.load(std::sync::atomic::Ordering::Relaxed);
+        if open || !function(command).contains("Destination") {
+            with_destination(command)
+        } else {
+            gate_refusal(command)
+        }
+    });
+    assert!(client.destination(destination(31)).await.unwrap_err().is_gate_refusal());
+    wide.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(client.destinations().await.unwrap_err().is_gate_refusal());
+    client.hope_for_destinations();
+    assert_eq!(client.destinations().await.unwrap().len(), 1);
+}

@@ -3,6 +3,7 @@
 mod client;
 mod destination;
 mod lists;
+mod log;
 mod trigger;
 
 use std::sync::{Arc, Mutex};

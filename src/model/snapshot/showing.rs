@@ -69,7 +69,9 @@ impl Snapshot {
     }
 
     fn is_problem(&self) -> bool {
-        self.servers.iter().any(|server| server.answers() == Some(false))
+        self.servers
+            .iter()
+            .any(|server| server.answers() == Some(false) || server.destination_stuck.is_some())
             || self.jobs.iter().any(|job| self.problem(job))
     }
 

@@ -268,3 +268,20 @@ fn who_leaves_leaves_no_running_behind_but_what_a_person_must_know() {
     assert_eq!((job.current.clone(), next.queue_position), (None, None));
     assert_eq!(next.phase, view::JobPhase::Idle);
 }
+
+#[test]
+fn a_destination_that_stays_enabled_is_a_problem_until_it_is_disabled() {
+    let mut snapshot = begun();
+    let (server, destination) = (|| "a".parse().unwrap(), "000000000000000000000077".parse().unwrap());
+    tell(&mut snapshot, 1, What::DestinationEnabled { server: server(), destination });
+    assert!(!snapshot.queue().problem);
+    let error = "JetBackup refused".to_owned();
+    tell(&mut snapshot, 2, What::DestinationStuck { server: server(), destination, error });
+    assert_eq!(snapshot.servers()[0].destination_stuck.as_deref(), Some("JetBackup refused"));
+    // That the server answers says nothing about it.
+    tell(&mut snapshot, 3, What::ServerReachable { server: server(), version: None });
+    assert!(snapshot.queue().problem);
+    tell(&mut snapshot, 4, What::DestinationDisabled { server: server(), destination, recovered: true });
+    assert_eq!(snapshot.servers()[0].destination_stuck, None);
+    assert!(!snapshot.queue().problem);
+}

@@ -235,3 +235,18 @@ fn a_note_survives_the_outbox() {
     }
     assert_eq!(Note::read(r#"{"of_a_newer_version": {}}"#), None);
 }
+
+#[test]
+fn a_destination_that_stays_enabled_is_told_whatever_the_settings_and_so_is_its_end() {
+    let nothing = wanted(|wanted| {
+        (wanted.on_failure, wanted.on_timeout, wanted.on_partial, wanted.on_complete) =
+            (false, false, false, false);
+    });
+    let destination = "000000000000000000000077".parse().unwrap();
+    let stuck = event(What::DestinationStuck { server: server(), destination, error: "refused".into() });
+    let disabled = |recovered| event(What::DestinationDisabled { server: server(), destination, recovered });
+    assert!(is_worth_a_note(&nothing, &stuck, &idle()));
+    assert!(is_worth_a_note(&nothing, &disabled(true), &idle()));
+    assert!(!is_worth_a_note(&nothing, &disabled(false), &idle()));
+    assert_eq!(Note::Happened(Box::new(stuck)).urgency(), Urgency::Urgent);
+}

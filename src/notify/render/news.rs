@@ -39,6 +39,17 @@ pub(in crate::notify) fn news(
             };
             (subject, Page::new(about.unwrap_or_else(|| "Attention".into())).with(Block::Text(text.clone())))
         }
+        What::DestinationStuck { server, destination, error } => {
+            let subject = format!("a destination of {server} is still enabled");
+            let facts = vec![("Server", server.to_string()), ("Destination", destination.to_string())];
+            let more = "It was enabled for the jobs and could not be disabled after them. That is tried again until it \
+                        works, and then told.";
+            let page = Page::new(format!("A destination of {server} could not be disabled"))
+                .with(Block::Text(error.clone()))
+                .with(Block::Facts(facts))
+                .with(Block::Text(more.into()));
+            (subject, page)
+        }
         What::Remarks { server, new, .. } => odd::remarks(server, new),
         What::CycleMissed { due, begins } => odd::missed(envelope, *due, *begins),
         _ => {
@@ -158,7 +169,14 @@ pub(in crate::notify) fn several(envelope: &Envelope, events: &[Event], labels: 
         said(again, "job succeeds again", "jobs succeed again"),
         said(other, "other event", "other events"),
     ];
-    let subject = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let subject = match events.first() {
+        // Nothing that can be counted under a name of its own: the first one speaks for the others.
+        Some(first) if other == events.len() && other > 1 => {
+            let (name, ..) = line(first, labels);
+            format!("{}, and {} more", first_words(&name), other - 1)
+        }
+        _ => parts.into_iter().flatten().collect::<Vec<_>>().join(", "),
+    };
     let page = Page::new(&subject).with(Block::Rows(rows.collect()));
     envelope.seal(worst, None, subject, &page)
 }
@@ -224,6 +242,8 @@ fn tag(event: &Event) -> Tag {
         What::JobFinished { run, .. } if run.result == Some(JobResult::Partial) => Tag::Partial,
         What::JobFinished { .. } => Tag::Ok,
         What::JobStale { .. } | What::CycleMissed { begins: None, .. } => Tag::Failed,
+        What::DestinationStuck { .. } => Tag::Critical,
+        What::DestinationDisabled { .. } => Tag::Ok,
         _ => Tag::Partial,
     }
 }

@@ -58,7 +58,9 @@ pub(in crate::notify) struct Standing {
 /// The letter after a cycle.
 pub(in crate::notify) fn summary(envelope: &Envelope, summary: &Summary) -> Letter {
     let turns = || summary.turns.iter().map(|turn| &turn.run);
-    let tag = turns().map(tag).max().unwrap_or(Tag::Ok);
+    // Without its runs there is still what the cycle says of itself.
+    let unknown = if summary.cycle.problems == 0 { Tag::Ok } else { Tag::Failed };
+    let tag = turns().map(tag).max().unwrap_or(unknown);
     let subject = subject(&summary.cycle, &summary.turns);
     let cycle = &summary.cycle;
     let mut facts = vec![("Started", envelope.moment(cycle.started))];

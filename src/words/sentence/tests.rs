@@ -42,12 +42,34 @@ fn every_event_has_its_sentence() {
     let timeout = |next| What::JobTimeout { run: open(), elapsed: 14_700, next };
     let finished = |run| What::JobFinished { run, recovered: false };
     let server = || "web1".parse().unwrap();
+    let destination = || "64ab00000000000000000077".parse().unwrap();
     let begun = |total| CycleRecord::begun(CycleId(1), "2026-03-01T02:00:00Z".parse().unwrap(), total);
     let golden = [
         (What::CycleStarted { cycle: begun(1), jobs: vec![key()], resumed: false }, "Cycle started: 1 job"),
         (
             What::CycleStarted { cycle: begun(3), jobs: vec![key(), key()], resumed: true },
             "Cycle taken up again, left: 2 jobs",
+        ),
+        (
+            What::DestinationEnabled { server: server(), destination: destination() },
+            "Destination enabled: 64ab00000000000000000077 on web1, for its jobs",
+        ),
+        (
+            What::DestinationDisabled { server: server(), destination: destination(), recovered: false },
+            "Destination disabled: 64ab00000000000000000077 on web1",
+        ),
+        (
+            What::DestinationDisabled { server: server(), destination: destination(), recovered: true },
+            "Destination disabled: 64ab00000000000000000077 on web1, at last",
+        ),
+        (
+            What::DestinationStuck {
+                server: server(),
+                destination: destination(),
+                error: "JetBackup refused".into(),
+            },
+            "CRITICAL: destination 64ab00000000000000000077 on web1 is still enabled; it is tried again: \
+             JetBackup refused",
         ),
         (What::JobQueued { job: key() }, "Queued: web1/64ab00000000000000000001"),
         (What::JobStarting(open()), "Starting: Accounts on web1"),

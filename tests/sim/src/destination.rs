@@ -29,6 +29,11 @@ impl Destination {
         }
     }
 
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Disabled.
     pub fn disabled(mut self) -> Self {
         self.disabled = true;

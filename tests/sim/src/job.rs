@@ -83,7 +83,8 @@ impl Job {
         self
     }
 
-    /// Where it writes to. May be repeated. A run fails at once, unwritten, while one of them is disabled.
+    /// Where it writes to. May be repeated. A run fails at once, unwritten, if one of them is disabled when it is
+    /// triggered: assumed, for what JetBackup says of such a run is not documented, only that nothing is written.
     pub fn destination(mut self, id: impl Into<String>) -> Self {
         self.destinations.push(id.into());
         self

@@ -133,6 +133,13 @@ impl World {
         self.timeline.push((at, Event::Rerun { job: job.to_owned() }));
     }
 
+    /// From now on `job` writes to this destination, too.
+    pub fn write_to(&mut self, job: &str, destination: &str) {
+        for job in self.jobs.iter_mut().filter(|known| known.id == job) {
+            job.destinations.push(destination.to_owned());
+        }
+    }
+
     /// Somebody enables or disables a job or destination at this time.
     pub fn set_disabled_at(&mut self, id: &str, disabled: bool, at: Timestamp) {
         self.timeline.push((at, Event::SetDisabled { id: id.to_owned(), disabled }));
