@@ -1,5 +1,7 @@
-//! What was remarked on each server and told: kept, so that it is told once, over restarts too.
+//! What was told of that must be told once, over restarts too: remarks on servers, and the last missed start. It is kept
+//! in one transaction with the telling.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{History, HistoryError, rows};
@@ -8,7 +10,18 @@ use crate::model::{Remark, ServerName};
 /// Under this and the server's name they are kept among the small texts.
 const PREFIX: &str = "remarks:";
 
+/// Under this name the start is kept that was last told as missed.
+const MISSED: &str = "missed";
+
 impl History {
+    /// The start of the schedule that was last told as missed ([`crate::model::What::CycleMissed`]).
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn last_missed(&self) -> Result<Option<Timestamp>, HistoryError> {
+        Ok(self.kept(MISSED).await?.and_then(|due| due.parse().ok()))
+    }
+
     /// What was last remarked on each server ([`crate::model::What::Remarks`]).
     ///
     /// # Errors
@@ -27,6 +40,12 @@ fn all(connection: &Connection) -> rusqlite::Result<Vec<(ServerName, Vec<Remark>
         Some((key.strip_prefix(PREFIX)?.parse().ok()?, serde_json::from_str(&text).ok()?))
     })?;
     Ok(found.rows)
+}
+
+/// Keeps which start of the schedule was last told as missed; the caller holds the transaction.
+pub(super) fn write_missed(connection: &Connection, due: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+    connection.execute(sql, params![MISSED, due.to_string()]).map(drop)
 }
 
 /// Keeps the remarks on a server; the caller holds the transaction.

@@ -54,6 +54,8 @@ pub(super) enum Change {
     Cycle(CycleRecord),
     /// What there is to remark on a server.
     Remarks(ServerName, Vec<Remark>),
+    /// A start of the schedule was told as missed.
+    Missed(Timestamp),
 }
 
 impl Change {
@@ -65,6 +67,7 @@ impl Change {
             What::JobQueued { job } => Some(Self::Queued(job.clone())),
             What::JobStale { job, .. } => Some(Self::Stale(job.clone())),
             What::CycleFinished(cycle) => Some(Self::Cycle(*cycle)),
+            What::CycleMissed { due, .. } => Some(Self::Missed(*due)),
             What::Remarks { server, remarks, .. } => Some(Self::Remarks(server.clone(), remarks.clone())),
             _ => event.run().map(|run| Self::Turn(Box::new(run.clone()))),
         }
@@ -88,6 +91,7 @@ impl Change {
                 write_cycle(connection, cycle)?;
                 queue::clear_queue(connection)
             }
+            Self::Missed(due) => remarks::write_missed(connection, *due),
             Self::Remarks(server, all) => remarks::write(connection, server, all),
         }
     }

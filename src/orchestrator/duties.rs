@@ -151,9 +151,8 @@ impl Orchestrator {
         }
         duties.doubt.attend(self, plausible).await;
         let start = plausible && duties.is_time(self.clock.now(), self.cycle.is_some());
-        // Told before it is kept as told: a crash between the two must not make it silent.
-        if let Some(Missed { due, begins }) = duties.missed() {
-            self.tell(What::CycleMissed { due, begins }).await;
+        if let Some(missed) = duties.missed() {
+            self.tell_missed(missed).await;
         }
         if let Some(memory) = duties.unkept()
             && let Err(error) = self.history.keep(SCHEDULE_MEMORY, memory).await
@@ -173,6 +172,15 @@ impl Orchestrator {
             self.begin(self.planned(&Selection::default())).await;
         } else if look {
             self.look_around().await;
+        }
+    }
+
+    /// Tells of a start that is too late. The schedule's memory is kept after that: a crash between the two makes the
+    /// schedule say it again, and only the history knows that it was told.
+    async fn tell_missed(&mut self, Missed { due, begins }: Missed) {
+        let told = self.history.last_missed().await;
+        if !told.is_ok_and(|told| told == Some(due)) {
+            self.tell(What::CycleMissed { due, begins }).await;
         }
     }
 }

@@ -15,6 +15,7 @@ mod asked;
 mod clearing;
 mod commands;
 mod ends;
+mod odd;
 mod outages;
 mod queue;
 mod refusals;
