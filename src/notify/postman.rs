@@ -24,6 +24,8 @@ use crate::model::view::OutboxState;
 const GATHERING: Duration = Duration::from_secs(5);
 /// The first pause after a failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// The shortest time between two rounds.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// A note is given up when it was tried so often and is so old: some three days of trying.
 const GIVEN_UP: (u32, Duration) = (75, Duration::from_secs(3 * 24 * 3600));
 
@@ -108,8 +110,8 @@ impl Postman {
         }
         self.tell().await;
         let retry = self.memory.try_at.filter(|_| waits);
-        let not_taken = self.memory.not_taken.values().min().copied();
-        [retry, not_taken, hold.filter(|_| plan.held)].into_iter().flatten().min()
+        let hold = hold.filter(|_| plan.held);
+        earliest(Instant::now(), retry.into_iter().chain(hold), self.memory.not_taken.values().copied())
     }
 
     /// Takes letters to the server. Whether any of them wait for another time.
@@ -248,6 +250,17 @@ fn pause(failures: u32) -> Duration {
     PAUSES.0.saturating_mul(doubled).min(PAUSES.1)
 }
 
+/// When to look again. What was not taken and is due by now waits for something else, such as the server: it is no
+/// reason to look at once, over and over.
+fn earliest(
+    now: Instant,
+    others: impl Iterator<Item = Instant>,
+    not_taken: impl Iterator<Item = Instant>,
+) -> Option<Instant> {
+    let next = others.chain(not_taken.filter(|at| *at > now)).min();
+    next.map(|next| next.max(now + SHORTEST))
+}
+
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -263,6 +276,19 @@ pub(super) fn letter_id(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_overdue_is_no_reason_to_look_at_once_for_ever() {
+        let now = Instant::now() + Duration::from_secs(100);
+        let at = |seconds: i64| {
+            now + Duration::from_secs(100) - Duration::from_secs((100 - seconds).unsigned_abs())
+        };
+        let none = std::iter::empty;
+        assert_eq!(earliest(now, none(), [at(-30), at(60)].into_iter()), Some(at(60)));
+        assert_eq!(earliest(now, none(), [at(-30)].into_iter()), None);
+        assert_eq!(earliest(now, [at(30)].into_iter(), [at(-30)].into_iter()), Some(at(30)));
+        assert_eq!(earliest(now, [at(-5)].into_iter(), none()), Some(at(1)));
+    }
 
     #[test]
     fn pauses_grow_up_to_an_hour() {
