@@ -44,6 +44,14 @@ fn write(config: &Config, text: &mut String) -> std::fmt::Result {
         "off".into()
     };
     writeln!(text, "\nmail: {mail}")?;
+    let outside = [
+        config.notification.ping_url.as_ref().map(|_| "a watcher is pinged"),
+        config.notification.webhook_url.as_ref().map(|_| "a webhook gets every event"),
+    ];
+    let outside: Vec<&str> = outside.into_iter().flatten().collect();
+    if !outside.is_empty() {
+        writeln!(text, "outside: {}", outside.join(", "))?;
+    }
     let mqtt = &config.mqtt;
     let mqtt = if mqtt.enabled { format!("{}:{}", mqtt.host, mqtt.port) } else { "off".into() };
     writeln!(text, "mqtt: {mqtt}")
