@@ -64,3 +64,46 @@ pub(super) fn write(
                ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
     connection.execute(sql, params![key, text]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, RemarkKind, What};
+
+    fn remark(id: &str) -> Remark {
+        let since = "2026-03-01T02:00:00Z".parse().ok();
+        Remark { kind: RemarkKind::JobDisabled, id: id.into(), text: "«Ñandú» is disabled".into(), since }
+    }
+
+    async fn tell(history: &History, what: What) {
+        let event = Event { at: "2026-03-01T02:00:00Z".parse().unwrap(), what };
+        history.commit(&event).await.unwrap();
+    }
+
+    fn remarks(server: &str, remarks: Vec<Remark>) -> What {
+        What::Remarks { server: server.parse().unwrap(), remarks, new: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn what_was_told_is_known_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let due: Timestamp = "2026-02-28T02:00:00.123456789Z".parse().unwrap();
+        {
+            let history = History::open(dir.path()).await.history;
+            assert_eq!(
+                (history.remarks().await.unwrap(), history.last_missed().await.unwrap()),
+                (vec![], None)
+            );
+            tell(&history, remarks("web1", vec![remark("64ab"), remark("64ac")])).await;
+            tell(&history, remarks("web.2", vec![remark("64ad")])).await;
+            tell(&history, remarks("web1", vec![remark("64ac")])).await;
+            tell(&history, remarks("web.2", Vec::new())).await;
+            tell(&history, What::CycleMissed { due, begins: None }).await;
+            history.keep("remarks:web3", "of another version".into()).await.unwrap();
+        }
+        let history = History::read_only(dir.path()).unwrap();
+        let known = history.remarks().await.unwrap();
+        assert_eq!(known, [("web1".parse().unwrap(), vec![remark("64ac")])]);
+        assert_eq!(history.last_missed().await.unwrap(), Some(due));
+    }
+}

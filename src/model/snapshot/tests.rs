@@ -285,3 +285,25 @@ fn a_destination_that_stays_enabled_is_a_problem_until_it_is_disabled() {
     assert_eq!(snapshot.servers()[0].destination_stuck, None);
     assert!(!snapshot.queue().problem);
 }
+
+#[test]
+fn remarks_are_those_told_last_whether_the_server_answers_or_not() {
+    let remark = |id: &str| Remark {
+        kind: RemarkKind::JobInNoQueue,
+        id: id.to_owned(),
+        text: "it is in no queue".into(),
+        since: None,
+    };
+    let server = || "a".parse::<ServerName>().unwrap();
+    let mut snapshot = begun().remarking(&[(server(), vec![remark("64ab")])]);
+    assert_eq!(snapshot.servers()[0].remarks, [remark("64ab")], "an earlier process told it");
+    let told = |remarks| What::Remarks { server: server(), remarks, new: Vec::new() };
+    tell(&mut snapshot, 1, told(vec![remark("64ac"), remark("64ad")]));
+    let lost = What::ServerUnreachable { server: server(), error: "no route".into(), by_ssh: false };
+    tell(&mut snapshot, 2, lost);
+    assert_eq!(snapshot.servers()[0].remarks.len(), 2);
+    tell(&mut snapshot, 3, What::ServerReachable { server: server(), version: None });
+    assert!(!snapshot.queue().problem, "they are worth a look, and no failure");
+    tell(&mut snapshot, 4, told(Vec::new()));
+    assert!(snapshot.servers()[0].remarks.is_empty());
+}
