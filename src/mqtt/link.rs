@@ -149,7 +149,15 @@ impl Link {
         let underway = Arc::<Mutex<Underway>>::default();
         let driver = tokio::spawn(drive(events, tell, Arc::clone(&underway), confirm));
         let driver = AbortOnDropHandle::new(driver);
-        Ok(Self { client, heard, driver, underway, confirmed, largest: largest(&connack), retains: retains(&connack) })
+        Ok(Self {
+            client,
+            heard,
+            driver,
+            underway,
+            confirmed,
+            largest: largest(&connack),
+            retains: retains(&connack),
+        })
     }
 
     /// The largest packet the broker takes, in bytes, if it says.

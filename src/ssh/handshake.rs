@@ -186,7 +186,11 @@ pub(super) async fn within<T>(
     })
 }
 
-pub(super) fn handshake_error(target: &Target, expectation: &Expectation, error: &ClientError) -> ConnectError {
+pub(super) fn handshake_error(
+    target: &Target,
+    expectation: &Expectation,
+    error: &ClientError,
+) -> ConnectError {
     let refused =
         |text: String| ConnectError::new(Retry::Refused, false, format!("connecting to {target}: {text}"));
     match error {
