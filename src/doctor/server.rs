@@ -18,6 +18,7 @@ use crate::ssh::{self, Connection, Exec, HostKeyPolicy, HostKeyStanding, MeetErr
 /// How long all steps together may take; each of them is bounded by the server's own `ssh_timeout`.
 const BOUND: Duration = Duration::from_secs(180);
 const HELLO: &str = "echo \"jetbackup-remote-ok\"";
+const INFO: &str = "jetbackup5api -F getInfo -O json";
 const ANSWER: &str = "jetbackup-remote-ok";
 /// An id that nothing has.
 const NOBODY: &str = "000000000000000000000000";
@@ -218,6 +219,16 @@ impl Visit<'_> {
             }
             // The predecessor's gate does not let this through; the list of jobs tells as much.
             Err(error) if error.is_gate_refusal() && gate.is_none() => {}
+            // It is not the function that such a gate minds: its own words tell what it is.
+            Err(error) if error.is_gate_refusal() => {
+                let said = connection.exec(INFO.to_owned(), self.server.ssh_timeout).await;
+                let said = said.ok().and_then(|output| output.stderr.lines().next().map(str::to_owned));
+                let advice = "settle what the gate says on the server";
+                return self.say(match said {
+                    Some(said) => Finding::from_error(Level::Failure, CHECK, &said, advice),
+                    None => Finding::from_error(Level::Failure, CHECK, &error, advice),
+                });
+            }
             Err(error) => {
                 let advice = "look at JetBackup on the server";
                 return self.say(Finding::from_error(Level::Failure, CHECK, &error, advice));
