@@ -107,3 +107,47 @@ fn has_journal(path: &Path) -> bool {
     journal.push("-journal");
     std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::History;
+
+    #[tokio::test]
+    async fn a_sound_file_is_told_from_none_and_from_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(inspect(folder.path()), Err(HistoryError::Absent { .. })));
+        drop(History::open(folder.path()).await);
+        assert_eq!(inspect(folder.path()).unwrap(), Inspected::Sound { runs: 0 });
+        let file = folder.path().join(FILE_NAME);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[600..].fill(0xA5);
+        std::fs::write(&file, &bytes).unwrap();
+        assert!(matches!(inspect(folder.path()), Err(HistoryError::Damaged { .. })));
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(inspect(folder.path()), Err(HistoryError::Absent { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_was_cut_off_is_told_and_not_taken_back() {
+        let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        drop(History::open(folder.path()).await);
+        let writer = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+        // Pages leave for the disk before the commit.
+        writer
+            .execute_batch("PRAGMA journal_mode = TRUNCATE; PRAGMA cache_size = 2; BEGIN IMMEDIATE;")
+            .unwrap();
+        for number in 0..200 {
+            let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, hex(zeroblob(200)))";
+            writer.execute(sql, [format!("key {number}")]).unwrap();
+        }
+        let journal = format!("{FILE_NAME}-journal");
+        for name in [FILE_NAME, &journal] {
+            std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let before = std::fs::read(copy.path().join(FILE_NAME)).unwrap();
+        assert_eq!(inspect(copy.path()).unwrap(), Inspected::CutOff);
+        assert_eq!(std::fs::read(copy.path().join(FILE_NAME)).unwrap(), before);
+        assert!(copy.path().join(journal).metadata().unwrap().len() > 0);
+    }
+}

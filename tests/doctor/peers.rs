@@ -123,3 +123,14 @@ fn a_key_that_the_server_does_not_know_is_told() {
     farm.stations[0].sshd.forget_keys();
     examine(&farm).is("Server alpha", "login", "failure", "authorized_keys");
 }
+
+#[test]
+fn a_pinned_host_key_is_told_as_such_and_an_unknown_one_is_refused_where_that_is_wanted() {
+    let mut farm = Farm::new([vec![brief()]]).set("known_hosts", "strict");
+    let report = examine(&farm);
+    report.is("Server alpha", "host key", "failure", "the server presents ssh-ed25519 SHA256:");
+    assert!(report.all("Server alpha", "login").is_empty());
+    let key = farm.stations[0].sshd.host_key("ed25519");
+    farm.change(move |config| config["servers"]["alpha"]["host_key"] = json!(key));
+    examine(&farm).is("Server alpha", "host key", "ok", "as pinned");
+}
