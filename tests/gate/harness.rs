@@ -266,6 +266,13 @@ impl World {
     }
 }
 
+/// What the gate says to one whom it refuses, with what its own line in authorized_keys opens.
+pub(crate) fn refusal(text: &str, allow: &[&str]) -> String {
+    let opened: String = allow.iter().map(|word| format!(" --allow {word}")).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    format!("ERROR: Command not allowed: {text}\njetbackup-ssh-gate {version}{opened}\n")
+}
+
 /// The text as the gate shows it: printable ASCII, 300 bytes at most.
 pub(crate) fn shown(sent: &[u8]) -> String {
     sent.iter()
