@@ -28,7 +28,8 @@ LC_ALL=C
 export PATH LC_ALL
 API=/usr/bin/jetbackup5api
 
-VERSION=0.1.0
+# Counted up whenever this file changes what it lets through or how; the program asks for an update by it.
+VERSION=1
 TAG=jetbackup-ssh-gate
 # The client gives up after 30 seconds. Ending the call earlier leaves nothing behind that nobody waits for, and
 # stops no backup: those run in JetBackup's own daemon.

@@ -298,14 +298,14 @@ fn the_clients_address_is_logged_if_it_is_one() {
 }
 
 #[test]
-fn the_version_is_the_products() {
+fn the_version_is_its_own() {
     for shell in Shell::ALL {
         let world = World::new(shell);
         let mut command = world.command(&[], None);
         command.arg("--version");
         let outcome = world.finish(command);
         assert_eq!(outcome.status, Some(0), "{shell:?}: {outcome:?}");
-        let said = format!("jetbackup-ssh-gate {}\n", env!("CARGO_PKG_VERSION"));
+        let said = format!("jetbackup-ssh-gate {}\n", crate::harness::version());
         assert_eq!(String::from_utf8_lossy(&outcome.stdout), said, "{shell:?}");
     }
 }
