@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{self, AuthResult, Handle};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{AlgorithmKind, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -70,25 +70,17 @@ pub(super) async fn establish(
     let file = target.key.clone();
     let key = blocking(move || keys::load(&file)).await.map_err(|error| local(error.to_string()))?;
     let key = key.map_err(|error| local(error.to_string()))?;
-    let (policy, host, port) = (target.host_key.clone(), target.bare_host().to_owned(), target.port);
-    let expectation = blocking(move || Expectation::prepare(&policy, &host, port)).await;
-    let expectation = expectation.map_err(|error| local(error.to_string()))?;
-    let expectation = Arc::new(expectation.map_err(|error| local(error.to_string()))?);
+    let expectation = Expectation::of(target).await?;
     let algorithms = expectation.algorithms().map_err(|error| local(error.to_string()))?;
 
     let stream = within(deadline, target, "connect", connect(target)).await?;
     debug!(server = %target, "connected, shaking hands");
-    let config = client::Config {
-        nodelay: true,
-        keepalive_interval: Some(KEEPALIVE),
-        keepalive_max: KEEPALIVES_LOST,
-        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
-        ..client::Config::default()
-    };
     let fate = Arc::new(Fate::new(target.to_string()));
     let client = Client::new(target, &expectation, &fate);
     let shake = async {
-        let shaken = client::connect_stream(Arc::new(config), Pluggable::new(stream, plug), client).await;
+        let shaken =
+            client::connect_stream(Arc::new(settings(algorithms)), Pluggable::new(stream, plug), client)
+                .await;
         shaken.map_err(|error| handshake_error(target, &expectation, &error))
     };
     let mut handle = within(deadline, target, "SSH handshake", shake).await?;
@@ -98,7 +90,31 @@ pub(super) async fn establish(
     Ok(Established { handle, fate })
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
+impl Expectation {
+    /// What is known of the target.
+    pub(super) async fn of(target: &Target) -> Result<Arc<Self>, ConnectError> {
+        let local = |error: String| {
+            ConnectError::new(Retry::AtOnce, false, format!("connecting to {target}: {error}"))
+        };
+        let (policy, host, port) = (target.host_key.clone(), target.bare_host().to_owned(), target.port);
+        let expectation = blocking(move || Self::prepare(&policy, &host, port)).await;
+        let expectation = expectation.map_err(|error| local(error.to_string()))?;
+        Ok(Arc::new(expectation.map_err(|error| local(error.to_string()))?))
+    }
+}
+
+/// How the library is to behave; `algorithms` are the types of host key to ask for.
+pub(super) fn settings(algorithms: Vec<Algorithm>) -> client::Config {
+    client::Config {
+        nodelay: true,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: KEEPALIVES_LOST,
+        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
+        ..client::Config::default()
+    }
+}
+
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
     let failed =
         |text: String| ConnectError::new(Retry::Later, true, format!("connecting to {target}: {text}"));
     let resolved = tokio::net::lookup_host((target.bare_host(), target.port)).await;
@@ -173,7 +189,7 @@ async fn authenticate(
 }
 
 /// Bounds a step by the time left for all of them.
-async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Instant,
     target: &Target,
     step: &str,
@@ -186,7 +202,11 @@ async fn within<T>(
     })
 }
 
-fn handshake_error(target: &Target, expectation: &Expectation, error: &ClientError) -> ConnectError {
+pub(super) fn handshake_error(
+    target: &Target,
+    expectation: &Expectation,
+    error: &ClientError,
+) -> ConnectError {
     let refused =
         |text: String| ConnectError::new(Retry::Refused, false, format!("connecting to {target}: {text}"));
     match error {

@@ -121,7 +121,7 @@ pub(super) struct Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Known,
-    /// It was recorded just now.
+    /// It was recorded just now, or would have to be.
     New,
 }
 
@@ -191,6 +191,26 @@ impl Expectation {
                     verdict => verdict,
                 }
             }
+        }
+    }
+
+    /// As [`Expectation::judge`], but recording nothing: [`Verdict::New`] is a key that nothing is known about yet.
+    /// Blocks.
+    pub(super) fn consider(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
+        match &self.policy {
+            HostKeyPolicy::Pinned(_) => self.judge(presented),
+            HostKeyPolicy::KnownHosts { file, .. } => match self.compare(&self.on_file, file, presented) {
+                Err(HostKeyError::Unknown { .. }) => Ok(Verdict::New),
+                verdict => verdict,
+            },
+        }
+    }
+
+    /// Records a key that a person has accepted. Blocks.
+    pub(super) fn accept(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
+        match &self.policy {
+            HostKeyPolicy::Pinned(_) => self.judge(presented),
+            HostKeyPolicy::KnownHosts { file, .. } => self.record(file, presented),
         }
     }
 
