@@ -9,7 +9,9 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
+    "init",
+    "gate",
     "run",
     "status",
     "test",
@@ -195,6 +197,8 @@ fn the_commands_of_the_readme_do_what_it_says() {
         "cargo run --example demo",
         "tests/run.sh",
         "cargo build --release",
+        "jetbackup-remote init",
+        "jetbackup-remote gate | ssh root@web1.example.com sh",
         "jetbackup-remote test",
         "jetbackup-remote list",
         "jetbackup-remote daemon",

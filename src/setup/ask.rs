@@ -86,7 +86,7 @@ impl<R: BufRead, W: Write> Console<R, W> {
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.input.read_line(&mut line)? == 0 {
-            let message = "the questions were not answered to the end; nothing more has been done";
+            let message = "the questions were not answered to the end; no configuration has been written";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
         }
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())

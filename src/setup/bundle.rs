@@ -85,6 +85,14 @@ install_gate "$@"
     )
 }
 
+/// A text as a person would write it for a shell: in quotes only where it needs them.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':' | '@' | ',' | '+');
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { quoted(text) }
+}
+
 /// A text as one word of a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))

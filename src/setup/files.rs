@@ -61,14 +61,15 @@ fn third_field(text: &str, name: &str) -> Option<u32> {
     lines.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?)
 }
 
-/// The public key of the private one at `path`, which is made if it is not there; also whether it was. A new one gets
+/// The public key of a private one, which is made without a passphrase if it is not there; also whether it was. A new one gets
 /// a `.pub` beside it.
 ///
 /// # Errors
 /// If it can be neither read nor made.
-pub fn ensure_key(path: &Path, owner: Option<Owner>) -> Result<(String, bool), FileError> {
+pub fn ensure_key(key: &KeyFile, owner: Option<Owner>) -> Result<(String, bool), FileError> {
+    let path = &key.path;
     if path.symlink_metadata().is_ok() {
-        return Ok((public_line(&KeyFile { path: path.to_owned(), passphrase: None })?, false));
+        return Ok((public_line(key)?, false));
     }
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let plain: String =
@@ -161,11 +162,21 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// A folder that everybody may look into, whatever the umask: the files in it have modes of their own, and the service
+/// must get to them.
+fn ensure_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
 /// Writes a file as a whole: beside its place, onto the disk, then renamed.
 fn put(path: &Path, bytes: &[u8], mode: Mode, owner: Option<Owner>) -> Result<(), FileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
+    ensure_folder(folder).map_err(failed)?;
     let draft = beside(path, &format!(".new.{}", std::process::id()));
     let written = (|| {
         // What an earlier process of the same number left behind is not followed, but removed.
@@ -195,6 +206,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt as _;
 
+    fn key(path: &Path) -> KeyFile {
+        KeyFile { path: path.to_owned(), passphrase: None }
+    }
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o7777
     }
@@ -210,13 +225,13 @@ mod tests {
     fn a_key_is_made_once_and_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("etc/id_ed25519");
-        let (line, made) = ensure_key(&path, None).unwrap();
+        let (line, made) = ensure_key(&key(&path), None).unwrap();
         assert!(made && line.starts_with("ssh-ed25519 AAAA"));
         assert_eq!((mode(&path), mode(&beside(&path, ".pub"))), (0o600, 0o644));
         assert_eq!(fs::read_to_string(beside(&path, ".pub")).unwrap(), format!("{line}\n"));
-        assert_eq!(ensure_key(&path, None).unwrap(), (line, false));
+        assert_eq!(ensure_key(&key(&path), None).unwrap(), (line, false));
         fs::write(&path, "nonsense").unwrap();
-        assert!(ensure_key(&path, None).is_err(), "what is there is never replaced");
+        assert!(ensure_key(&key(&path), None).is_err(), "what is there is never replaced");
     }
 
     #[test]
@@ -228,7 +243,7 @@ mod tests {
         }
         let owner = Some(Owner { user: 4711, group: 4712 });
         let path = folder.path().join("id_ed25519");
-        ensure_key(&path, owner).unwrap();
+        ensure_key(&key(&path), owner).unwrap();
         write_secret(&folder.path().join("password"), "hunter2", owner).unwrap();
         for name in ["id_ed25519", "password"] {
             let file = fs::metadata(folder.path().join(name)).unwrap();
@@ -239,7 +254,7 @@ mod tests {
         assert_eq!(fs::metadata(&state).unwrap().uid(), 4711);
         assert_eq!(read_secret(&folder.path().join("password")).unwrap(), "hunter2");
         // The program itself takes such a key.
-        assert!(ensure_key(&path, owner).is_ok());
+        assert!(ensure_key(&key(&path), owner).is_ok());
     }
 
     #[test]

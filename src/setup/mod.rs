@@ -14,7 +14,7 @@ mod layout;
 mod place;
 
 pub use ask::{Asker, Console};
-pub use bundle::{Allow, Order, bundle};
+pub use bundle::{Allow, Order, bundle, shell_word};
 pub(crate) use choice::ranges;
 pub use choice::{chosen, priorities};
 pub use document::{Answers, Broker, Mail, NewJob, NewServer, document, extended};
