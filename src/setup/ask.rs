@@ -110,9 +110,10 @@ impl<R: BufRead, W: Write> Asker for Console<R, W> {
     }
 
     fn ask_secret(&mut self, question: &str) -> io::Result<String> {
+        // Before the question: whoever is quick must not be shown either.
+        let silence = Silence::begin();
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
-        let silence = Silence::begin();
         let line = self.line();
         if silence.is_some() {
             // The person's own line end was not shown either.

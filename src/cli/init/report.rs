@@ -30,12 +30,14 @@ pub(super) fn report(talk: &mut Talk, loaded: &Loaded, reached: &[Reached]) -> R
         }
     }
     talk.tell("\nNext:")?;
-    for (command, what) in [
+    let commands = [
         (format!("{program} test"), "checks the way to every server"),
         (format!("{program} run --dry-run"), "shows the order of the jobs"),
         (start(&program), "starts what runs them"),
-    ] {
-        talk.tell(&format!("  {command:<56} # {what}"))?;
+    ];
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    for (command, what) in commands {
+        talk.tell(&format!("  {command:<width$}  # {what}"))?;
     }
     Ok(exit)
 }
