@@ -26,6 +26,7 @@ pub mod orchestrator;
 pub mod runner;
 pub mod schedule;
 pub mod service;
+pub mod setup;
 pub mod ssh;
 pub mod state_dir;
 pub mod tls;

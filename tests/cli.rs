@@ -9,7 +9,9 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
+    "init",
+    "gate",
     "run",
     "status",
     "test",
@@ -196,6 +198,11 @@ fn the_commands_of_the_readme_do_what_it_says() {
         "cargo run --example demo",
         "tests/run.sh",
         "cargo build --release",
+        "jetbackup-remote init",
+        "jetbackup-remote init --yes --install-gate --server web1=web1.example.com --server web2=web2.example.com:51514",
+        "jetbackup-remote doctor",
+        "jetbackup-remote run --dry-run",
+        "jetbackup-remote gate | ssh root@web1.example.com sh",
         "jetbackup-remote test",
         "jetbackup-remote list",
         "jetbackup-remote daemon",

@@ -53,6 +53,12 @@ pub(super) enum Failure {
     /// A mail could not be sent.
     #[error(transparent)]
     Mail(#[from] crate::notify::MailError),
+    /// A file of the setup cannot be made.
+    #[error(transparent)]
+    File(#[from] crate::setup::FileError),
+    /// A server's public key cannot be had.
+    #[error(transparent)]
+    Key(#[from] crate::ssh::KeyPairError),
     /// The configuration does not have what is asked for.
     #[error("{0}")]
     Unusable(String),

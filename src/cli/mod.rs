@@ -8,7 +8,9 @@ mod daemon;
 mod destinations;
 mod doctor;
 mod exit;
+mod gate;
 mod history;
+mod init;
 mod list;
 mod mqtt;
 mod notify;
@@ -34,6 +36,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use self::exit::{Exit, Failure};
 use crate::model::GroupId;
 
+/// Where the configuration is unless `-c` says otherwise.
+const CONFIG: &str = "/etc/jetbackup-remote/config.json";
+
 /// Runs the JetBackup 5 jobs of several servers strictly one at a time.
 #[derive(Debug, Parser)]
 #[command(name = "jetbackup-remote", version, max_term_width = 100, arg_required_else_help = true)]
@@ -44,7 +49,7 @@ struct Cli {
         long,
         global = true,
         value_name = "FILE",
-        default_value = "/etc/jetbackup-remote/config.json"
+        default_value = CONFIG
     )]
     config: PathBuf,
     /// Tell more: once for the steps, twice for every call.
@@ -56,6 +61,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Set up: make the key, read the jobs off the servers, write the configuration.
+    Init(Box<init::InitArgs>),
+    /// Print the gate's installation as one shell script, to be run on a server.
+    Gate(gate::GateArgs),
     /// Run the jobs, one at a time: all of them, or those selected.
     Run(RunArgs),
     /// Show what every job and server is doing.
@@ -217,6 +226,8 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::Validate => Ok(validate::validate(&config)),
         Action::Schema => schema::schema(),
         Action::Completions(args) => completions::completions(args.shell, &mut Cli::command()),
+        Action::Init(args) => init::init(&config, verbose, &args),
+        Action::Gate(args) => gate::gate(&config, &args),
         Action::Run(args) => run::run(&config, verbose, &args),
         Action::Status(args) => status::status(&config, verbose, &args),
         Action::Test(args) => test::test(&config, verbose, args.server.as_deref()),

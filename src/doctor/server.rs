@@ -20,6 +20,7 @@ const BOUND: Duration = Duration::from_secs(180);
 const HELLO: &str = "echo \"jetbackup-remote-ok\"";
 const INFO: &str = "jetbackup5api -F getInfo -O json";
 const ANSWER: &str = "jetbackup-remote-ok";
+const COMPARE: &str = "compare the fingerprint on the server with `ssh-keygen -lf`";
 /// An id that nothing has.
 const NOBODY: &str = "000000000000000000000000";
 
@@ -92,26 +93,29 @@ impl Visit<'_> {
             }
             Err(MeetError::HostKey(error)) => {
                 self.say(Finding::ok("connection", "sshd answers"));
-                let advice = "compare the fingerprint on the server with `ssh-keygen -lf`";
-                self.say(Finding::from_error(Level::Failure, CHECK, &error, advice));
+                self.say(Finding::from_error(Level::Failure, CHECK, &error, COMPARE));
                 return None;
             }
         };
         self.say(Finding::ok("connection", "sshd answers"));
+        if let Some(error) = &met.refused {
+            self.say(Finding::from_error(Level::Failure, CHECK, error, COMPARE));
+            return None;
+        }
         self.say(match met.standing {
-            HostKeyStanding::Pinned => Finding::ok(CHECK, format!("{}, as pinned", met.shown)),
-            HostKeyStanding::Known => Finding::ok(CHECK, format!("{}, as on file", met.shown)),
+            HostKeyStanding::Pinned => Finding::ok(CHECK, format!("{met}, as pinned")),
+            HostKeyStanding::Known => Finding::ok(CHECK, format!("{met}, as on file")),
             HostKeyStanding::New => Finding::warning(
                 CHECK,
-                format!("{} is NEW: nothing is on file for this server, and nothing was put there now", met.shown),
+                format!("{met} is NEW: nothing is on file for this server, and nothing was put there now"),
                 format!(
                     "compare it on the server (ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub), then run `test`: that \
                      puts it on file",
-                    kind(&met.shown)
+                    kind(&met.to_string())
                 ),
             ),
         });
-        Some(Target { host_key: HostKeyPolicy::Pinned(met.key), ..target })
+        Some(Target { host_key: HostKeyPolicy::Pinned(met.key()), ..target })
     }
 
     /// Login, and the greeting that every gate answers.

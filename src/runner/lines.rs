@@ -26,6 +26,14 @@ pub struct Line {
 }
 
 impl Line {
+    /// Asks the server for its host key, without logging in.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or shows another key than the one on file.
+    pub async fn meet(&self) -> Result<ssh::Meeting, ssh::MeetError> {
+        self.connection.meet().await
+    }
+
     /// Says goodbye to the server.
     pub async fn close(&self) {
         self.connection.close().await;

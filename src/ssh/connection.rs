@@ -13,7 +13,7 @@ use super::backoff::Backoff;
 use super::command::{self, Bounds, Outcome};
 use super::handshake::{ConnectError, Retry};
 use super::session::{Lease, Session};
-use super::{Exec, ExecError, ExecFuture, Output, Sent, Target};
+use super::{Exec, ExecError, ExecFuture, MeetError, Meeting, Output, Sent, Target, meeting};
 
 /// How long a connection is kept unused.
 const IDLE: Duration = Duration::from_secs(60);
@@ -53,6 +53,14 @@ impl Connection {
     #[must_use]
     pub fn with_idle_limit(self, idle: Duration) -> Self {
         Self { inner: Arc::new(Inner::new(self.inner.target.clone(), idle)) }
+    }
+
+    /// Asks the server for its host key, on a connection of its own and without logging in.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or shows another key than the one on file.
+    pub async fn meet(&self) -> Result<Meeting, MeetError> {
+        meeting::meet(&self.inner.target).await
     }
 
     /// Ends the connection, and any command still on it. A later command makes a new one.

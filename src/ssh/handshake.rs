@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{self, AuthResult, Handle};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{AlgorithmKind, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +17,7 @@ use tracing::debug;
 use super::Target;
 use super::fate::Fate;
 use super::handler::{Client, ClientError, blocking, one_line, plain};
-use super::hostkeys::Expectation;
+use super::hostkeys::{Expectation, HostKeyError};
 use super::keys;
 use super::stream::Pluggable;
 
@@ -70,25 +70,18 @@ pub(super) async fn establish(
     let file = target.key.clone();
     let key = blocking(move || keys::load(&file)).await.map_err(|error| local(error.to_string()))?;
     let key = key.map_err(|error| local(error.to_string()))?;
-    let (policy, host, port) = (target.host_key.clone(), target.bare_host().to_owned(), target.port);
-    let expectation = blocking(move || Expectation::prepare(&policy, &host, port)).await;
+    let expectation = Expectation::of(target).await.map_err(|error| local(error.to_string()))?;
     let expectation = expectation.map_err(|error| local(error.to_string()))?;
-    let expectation = Arc::new(expectation.map_err(|error| local(error.to_string()))?);
     let algorithms = expectation.algorithms().map_err(|error| local(error.to_string()))?;
 
     let stream = within(deadline, target, "connect", connect(target)).await?;
     debug!(server = %target, "connected, shaking hands");
-    let config = client::Config {
-        nodelay: true,
-        keepalive_interval: Some(KEEPALIVE),
-        keepalive_max: KEEPALIVES_LOST,
-        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
-        ..client::Config::default()
-    };
     let fate = Arc::new(Fate::new(target.to_string()));
     let client = Client::new(target, &expectation, &fate);
     let shake = async {
-        let shaken = client::connect_stream(Arc::new(config), Pluggable::new(stream, plug), client).await;
+        let shaken =
+            client::connect_stream(Arc::new(settings(algorithms)), Pluggable::new(stream, plug), client)
+                .await;
         shaken.map_err(|error| handshake_error(target, &expectation, &error))
     };
     let mut handle = within(deadline, target, "SSH handshake", shake).await?;
@@ -96,6 +89,25 @@ pub(super) async fn establish(
     within(deadline, target, "login", authenticate(target, &mut handle, key, &fate)).await?;
     fate.begun();
     Ok(Established { handle, fate })
+}
+
+impl Expectation {
+    /// What is known of the target.
+    pub(super) async fn of(target: &Target) -> io::Result<Result<Arc<Self>, HostKeyError>> {
+        let (policy, host, port) = (target.host_key.clone(), target.bare_host().to_owned(), target.port);
+        blocking(move || Self::prepare(&policy, &host, port).map(Arc::new)).await
+    }
+}
+
+/// How the library is to behave; `algorithms` are the types of host key to ask for.
+pub(super) fn settings(algorithms: Vec<Algorithm>) -> client::Config {
+    client::Config {
+        nodelay: true,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: KEEPALIVES_LOST,
+        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
+        ..client::Config::default()
+    }
 }
 
 pub(super) async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {

@@ -127,7 +127,7 @@ pub(super) struct Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Known,
-    /// It was not on file until now.
+    /// It was recorded just now, or would have to be.
     New,
 }
 
@@ -200,8 +200,8 @@ impl Expectation {
         }
     }
 
-    /// What [`Expectation::judge`] would say, without recording anything.
-    pub(super) fn appraise(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
+    /// What [`Expectation::judge`] would say, but recording nothing: [`Verdict::New`] would be recorded.
+    pub(super) fn consider(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
         match &self.policy {
             HostKeyPolicy::Pinned(_) => self.judge(presented),
             HostKeyPolicy::KnownHosts { file, accept_new } => {
@@ -210,6 +210,14 @@ impl Expectation {
                     verdict => verdict,
                 }
             }
+        }
+    }
+
+    /// Records a key that a person has accepted. Blocks.
+    pub(super) fn accept(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
+        match &self.policy {
+            HostKeyPolicy::Pinned(_) => self.judge(presented),
+            HostKeyPolicy::KnownHosts { file, .. } => self.record(file, presented),
         }
     }
 

@@ -43,7 +43,7 @@ impl Drop for Passphrase {
 }
 
 /// Overwrites a text before its memory is given back; `black_box` keeps the compiler from leaving that out.
-fn wipe(text: String) {
+pub(super) fn wipe(text: String) {
     let mut bytes = text.into_bytes();
     bytes.fill(0);
     std::hint::black_box(&bytes);

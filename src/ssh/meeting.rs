@@ -1,79 +1,104 @@
-//! A first look at a server: which host key it presents and how that stands, without a login and without a record.
+//! A first look at a server: which host key it presents and how that stands, without a login. What is to become of a
+//! new key is for a person to say.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use russh::client;
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Preferred, client};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::handler::{ClientError, blocking, host_key};
-use super::handshake::{ConnectError, Retry, connect, handshake_error, within};
+use super::handshake::{ConnectError, Retry, connect, handshake_error, settings, within};
 use super::hostkeys::{Expectation, HostKeyError, Verdict, describe};
 use super::known_hosts::HostKey;
 use super::stream::Pluggable;
 use super::{HostKeyPolicy, PinnedKey, Target};
 
-/// A server that was met.
+/// A server that was met. Displayed as its key's type and fingerprint: `ssh-ed25519 SHA256:…`, as ssh-keygen shows it
+/// on the server.
 #[derive(Debug, Clone)]
 pub struct Meeting {
-    /// Its key, to be pinned for the rest of this visit.
-    pub key: PinnedKey,
-    /// Type and fingerprint, as people compare them.
-    pub shown: String,
-    /// How it stands.
+    /// How the key stands.
     pub standing: HostKeyStanding,
+    /// Why a login refuses the key all the same, if it does: nothing is on file, and only what is on file is accepted.
+    pub refused: Option<String>,
+    presented: HostKey,
+    expectation: Arc<Expectation>,
 }
 
-/// Why a host key is acceptable.
+/// How a host key stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKeyStanding {
     /// It is the configured one.
     Pinned,
     /// It is on file.
     Known,
-    /// Nothing is on file for this server, and the first connection would record this key.
+    /// Nothing is on file for this server.
     New,
 }
 
-/// Why a server was not met.
+/// Why a server was not met, or its key not put on file.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MeetError {
     /// There is no connection, or no SSH on it. The text says it all.
     #[error("{0}")]
     Connection(String),
-    /// Its host key is not acceptable, or what is on file cannot be read.
+    /// Its host key is not acceptable, or what is on file cannot be read or written.
     #[error("{0}")]
     HostKey(String),
 }
 
+impl fmt::Display for Meeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(&self.presented))
+    }
+}
+
+impl Meeting {
+    /// The key, to be the only one that is accepted for the rest of a visit.
+    #[must_use]
+    pub fn key(&self) -> PinnedKey {
+        self.presented.clone().into()
+    }
+
+    /// Writes the key that was shown to the file of known host keys: from now on it must not change.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or got another key for this server meanwhile.
+    pub async fn trust(&self) -> Result<(), MeetError> {
+        let (expectation, presented) = (Arc::clone(&self.expectation), self.presented.clone());
+        let recorded = blocking(move || expectation.accept(&presented)).await;
+        let recorded = recorded.map_err(|error| MeetError::HostKey(error.to_string()))?;
+        recorded.map(drop).map_err(distrust)
+    }
+}
+
+fn distrust(error: HostKeyError) -> MeetError {
+    MeetError::HostKey(error.to_string())
+}
+
 /// Connects, has the server prove its host key, and hangs up. Takes as long as the target's time limit at most.
+/// Nothing is recorded.
 ///
 /// # Errors
-/// If there is no connection, or the key is not one that a login would accept.
+/// If there is no connection, or the key contradicts what is configured or on file.
 pub async fn meet(target: &Target) -> Result<Meeting, MeetError> {
-    let distrust = |error: HostKeyError| MeetError::HostKey(error.to_string());
     let broken = |error: std::io::Error| MeetError::Connection(error.to_string());
-    let (policy, host, port) = (target.host_key.clone(), target.bare_host().to_owned(), target.port);
-    let expectation = blocking(move || Expectation::prepare(&policy, &host, port)).await.map_err(broken)?;
-    let expectation = expectation.map_err(distrust)?;
+    let missed = |error: ConnectError| MeetError::Connection(error.to_string());
+    let deadline = Instant::now() + target.connect_timeout;
+    let expectation = Expectation::of(target).await.map_err(broken)?.map_err(distrust)?;
     let algorithms = expectation.algorithms().map_err(distrust)?;
 
-    let deadline = Instant::now() + target.connect_timeout;
-    let missed = |error: ConnectError| MeetError::Connection(error.to_string());
     let stream = within(deadline, target, "connect", connect(target)).await.map_err(missed)?;
     let plug = CancellationToken::new();
     // However this ends, the connection does too.
     let _unplug = plug.clone().drop_guard();
-    let config = client::Config {
-        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
-        ..client::Config::default()
-    };
     let seen = Arc::new(OnceLock::new());
     let shake = async {
-        let visitor = Visitor { seen: Arc::clone(&seen) };
-        let shaken = client::connect_stream(Arc::new(config), Pluggable::new(stream, &plug), visitor).await;
+        let (visitor, config) = (Visitor { seen: Arc::clone(&seen) }, Arc::new(settings(algorithms)));
+        let shaken = client::connect_stream(config, Pluggable::new(stream, &plug), visitor).await;
         match (seen.get(), shaken) {
             (Some(key), _) => Ok(HostKey::clone(key)),
             (None, Err(error)) => Err(handshake_error(target, &expectation, &error)),
@@ -84,18 +109,20 @@ pub async fn meet(target: &Target) -> Result<Meeting, MeetError> {
             )),
         }
     };
-    let key = match within(deadline, target, "SSH handshake", shake).await {
+    let presented = match within(deadline, target, "SSH handshake", shake).await {
         Ok(key) => key,
         // The server has no key of the type that is expected.
         Err(error) if error.retry == Retry::Refused => return Err(MeetError::HostKey(error.to_string())),
         Err(error) => return Err(missed(error)),
     };
-    let standing = match (expectation.appraise(&key).map_err(distrust)?, &target.host_key) {
-        (Verdict::New, _) => HostKeyStanding::New,
-        (Verdict::Known, HostKeyPolicy::Pinned(_)) => HostKeyStanding::Pinned,
-        (Verdict::Known, HostKeyPolicy::KnownHosts { .. }) => HostKeyStanding::Known,
+    let (standing, refused) = match (expectation.consider(&presented), &target.host_key) {
+        (Ok(Verdict::Known), HostKeyPolicy::Pinned(_)) => (HostKeyStanding::Pinned, None),
+        (Ok(Verdict::Known), HostKeyPolicy::KnownHosts { .. }) => (HostKeyStanding::Known, None),
+        (Ok(Verdict::New), _) => (HostKeyStanding::New, None),
+        (Err(error @ HostKeyError::Unknown { .. }), _) => (HostKeyStanding::New, Some(error.to_string())),
+        (Err(error), _) => return Err(distrust(error)),
     };
-    Ok(Meeting { shown: describe(&key), key: key.into(), standing })
+    Ok(Meeting { standing, refused, presented, expectation })
 }
 
 /// Notes the key and goes: refusing it ends the handshake before anything else can happen.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use jetbackup_remote::ssh::{HostKeyPolicy, Target};
+use jetbackup_remote::ssh::{Connection, HostKeyPolicy, HostKeyStanding, Target};
 
 use crate::support::sshd::{Options, Sshd};
 use crate::{assert_mentions, greet, refusal, target};
@@ -113,4 +113,46 @@ async fn a_host_key_that_cannot_be_recorded_is_refused() {
         refusal(Target { host_key: HostKeyPolicy::KnownHosts { file, accept_new: true }, ..target(&sshd) })
             .await;
     assert_mentions(&message, &["could not be recorded", "No such file"]);
+}
+
+#[tokio::test]
+async fn a_host_key_is_shown_before_anyone_logs_in_and_trusted_only_when_told() {
+    let mut sshd = Sshd::start();
+    let connection = Connection::new(Target {
+        host_key: HostKeyPolicy::KnownHosts { file: sshd.path("known_hosts"), accept_new: false },
+        ..target(&sshd)
+    });
+    let meeting = connection.meet().await.unwrap();
+    assert_eq!(meeting.to_string(), format!("ssh-ed25519 {}", fingerprint(&sshd, "ed25519")));
+    assert!(
+        meeting.standing == HostKeyStanding::New && !sshd.path("known_hosts").exists(),
+        "showing it records nothing"
+    );
+    meeting.trust().await.unwrap();
+    let known_hosts = fs::read_to_string(sshd.path("known_hosts")).unwrap();
+    assert_eq!(known_hosts, format!("[127.0.0.1]:{} {}\n", sshd.port(), sshd.host_key("ed25519")));
+    assert_eq!(connection.meet().await.unwrap().standing, HostKeyStanding::Known);
+    meeting.trust().await.unwrap();
+    assert_eq!(fs::read_to_string(sshd.path("known_hosts")).unwrap(), known_hosts, "once is enough");
+    assert_eq!(sshd.accepted(), 0, "nobody logged in");
+
+    sshd.stop();
+    sshd.replace_host_key("ed25519");
+    sshd.resume();
+    let error = connection.meet().await.unwrap_err();
+    assert_mentions(&error.to_string(), &["has CHANGED"]);
+    sshd.stop();
+    let error = connection.meet().await.unwrap_err();
+    assert_mentions(&error.to_string(), &["connection refused"]);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_no_ssh_server_or_says_nothing_is_met_with_an_error() {
+    use std::time::Duration;
+    let sshd = Sshd::start();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = Target { port, connect_timeout: Duration::from_millis(300), ..target(&sshd) };
+    let error = Connection::new(silent).meet().await.unwrap_err();
+    assert_mentions(&error.to_string(), &["no answer within 0.3 s (SSH handshake)"]);
 }

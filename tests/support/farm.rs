@@ -318,8 +318,13 @@ impl Station {
         station
     }
 
+    /// A path in the server's own folder; `gate.sh` is its gate.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Has the gate let in what these words allow, from the next connection on.
-    fn allow(&self, key: &Path, words: &[&str]) {
+    pub fn allow(&self, key: &Path, words: &[&str]) {
         let gate = self.directory.path().join("gate.sh");
         let words: String = words.iter().map(|word| format!(" --allow {word}")).collect();
         self.sshd.forget_keys();
