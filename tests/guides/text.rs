@@ -63,11 +63,11 @@ pub fn messages(guide: &str) -> Vec<String> {
     let mut inside = false;
     let mut found = Vec::new();
     for line in guide.lines() {
-        let Some(row) = line.strip_prefix("| ") else {
+        let Some(row) = line.strip_prefix('|') else {
             inside = false;
             continue;
         };
-        let first = row.split(" |").next().unwrap();
+        let first = row.split(" |").next().unwrap().trim();
         if inside {
             let spans = first.split('`').skip(1).step_by(2);
             found.extend(spans.map(str::to_owned));
@@ -99,7 +99,7 @@ pub fn sayings() -> Vec<String> {
             _ => sayings.extend(text.lines().map(str::to_owned)),
         }
     }
-    for file in files(&root().join("gate")) {
+    for file in ["gate", "tests/cli", "tests/config"].iter().flat_map(|folder| files(&root().join(folder))) {
         sayings.extend(fs::read_to_string(file).unwrap().lines().map(str::to_owned));
     }
     sayings
