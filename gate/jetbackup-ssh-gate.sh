@@ -28,7 +28,8 @@ LC_ALL=C
 export PATH LC_ALL
 API=/usr/bin/jetbackup5api
 
-VERSION=0.1.0
+# Counted up whenever this file changes what it lets through or how; the program asks for an update by it.
+VERSION=1
 TAG=jetbackup-ssh-gate
 # The client gives up after 30 seconds. Ending the call earlier leaves nothing behind that nobody waits for, and
 # stops no backup: those run in JetBackup's own daemon.
@@ -58,11 +59,13 @@ log() {
     ) >/dev/null 2>&1
 }
 
-# refuse TEXT: the only way out for what is not allowed.
+# refuse TEXT: the only way out for what is not allowed. The second line tells whoever holds the key which gate
+# this is and what authorized_keys opens, which could be found out by trying as well.
+opened=
 refuse() {
     shown=$(printable "$1")
     log auth.warning "DENIED from $client: $shown"
-    printf 'ERROR: Command not allowed: %s\n' "$shown" >&2
+    printf 'ERROR: Command not allowed: %s\n%s %s%s\n' "$shown" "$TAG" "$VERSION" "$opened" >&2
     exit 1
 }
 
@@ -93,6 +96,7 @@ esac
 
 # A word misspelt in authorized_keys must not open more, nor silently less, than was meant: it closes the gate.
 misconfigured() {
+    opened=
     refuse "the gate is misconfigured in authorized_keys, everything is refused: $1"
 }
 
@@ -104,7 +108,10 @@ while :; do
     *) misconfigured "unknown option '$1' (known: --allow log, --allow destination, --allow switch)" ;;
     esac
     case ${2-} in
-    log | destination | switch) granted="$granted$2 " ;;
+    log | destination | switch)
+        granted="$granted$2 "
+        opened="$opened --allow $2"
+        ;;
     *) misconfigured "'--allow ${2-}' is none of log, destination, switch" ;;
     esac
     shift 2

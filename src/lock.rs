@@ -210,6 +210,14 @@ fn introduce(file: &mut File) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// What the lock file at `path` says of whoever held it last; nothing of it is touched.
+#[must_use]
+pub(crate) fn introduced(path: &Path) -> Holder {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.map(|mut file| read_holder(&mut file)).unwrap_or_default()
+}
+
 /// What a lock file says of its holder: this program's three lines, or only a pid.
 fn read_holder(file: &mut File) -> Holder {
     let mut bytes = Vec::new();

@@ -9,10 +9,11 @@ use std::process::{Command, Output, Stdio};
 
 use support::golden;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "status",
     "test",
+    "doctor",
     "list",
     "destinations",
     "stop",

@@ -6,6 +6,7 @@ mod completions;
 mod context;
 mod daemon;
 mod destinations;
+mod doctor;
 mod exit;
 mod history;
 mod list;
@@ -61,6 +62,8 @@ enum Action {
     Status(StatusArgs),
     /// Check the way to every server: SSH, gate, JetBackup.
     Test(ServerArgs),
+    /// Check everything at once, and say what to do about what is not well. Changes nothing.
+    Doctor(JsonArgs),
     /// List the jobs in the queue's plan, and those the servers have beside them.
     List(JsonArgs),
     /// List the servers' destinations: their state, and how much room they have.
@@ -217,6 +220,7 @@ fn perform(cli: Cli) -> Result<Exit, Failure> {
         Action::Run(args) => run::run(&config, verbose, &args),
         Action::Status(args) => status::status(&config, verbose, &args),
         Action::Test(args) => test::test(&config, verbose, args.server.as_deref()),
+        Action::Doctor(args) => doctor::doctor(&config, verbose, args.json),
         Action::List(args) => list::list(&config, verbose, args.json),
         Action::Destinations(args) => destinations::destinations(&config, verbose, args.json),
         Action::Stop(args) => stop::stop(&config, verbose, &args),

@@ -96,6 +96,16 @@ impl Secret {
         }
     }
 
+    /// The file that holds it, if one does.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.0 {
+            Source::File(path) => Some(path.clone()),
+            Source::Credential(name) => credential(name),
+            Source::Literal(_) | Source::Env(_) => None,
+        }
+    }
+
     /// Whether the configuration itself holds it.
     #[must_use]
     pub fn is_literal(&self) -> bool {

@@ -7,6 +7,8 @@ use ureq::http::Uri;
 pub(crate) struct Place {
     /// The host, without port, user or path.
     pub host: String,
+    /// The port, as it says or as its scheme has it.
+    pub port: u16,
     /// It is talked to over TLS.
     pub encrypted: bool,
 }
@@ -21,7 +23,8 @@ pub(crate) fn place(url: &str) -> Option<Place> {
         _ => return None,
     };
     let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-    Some(Place { host, encrypted })
+    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+    Some(Place { host, port, encrypted })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 mod damage;
 mod error;
+mod inspect;
 mod outbox;
 mod published;
 mod queue;
@@ -29,6 +30,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 pub use error::HistoryError;
+pub use inspect::{Inspected, inspect};
 pub use outbox::{Attempt, Noted, Outbox};
 pub use queue::Interrupted;
 

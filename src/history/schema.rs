@@ -79,6 +79,11 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The version that files of this program have.
+pub(super) fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings the tables up to date. A file of a newer version is left as it is.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -239,7 +239,7 @@ fn failed(doing: &'static str, path: &Path, source: rusqlite::Error) -> Failure 
     }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(LOCK_WAIT)?;
     // Sorting stays in memory, the cache stays small, and a damaged file is believed nothing.

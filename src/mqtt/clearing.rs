@@ -55,7 +55,7 @@ pub async fn clear(config: &Config, history: &History) -> Result<Cleared, ClearE
         None => format!("jetbackup-remote-{}", history.instance_id().await?),
     };
     // Should this break off half-way, one topic more is cleared.
-    let will = (Topics::new(&mqtt.base_topic).availability(), "");
+    let will = Some((Topics::new(&mqtt.base_topic).availability(), ""));
     let mut link =
         Link::connect(mqtt, &Who { client_id, will }).await.map_err(|error| failed(error.to_string()))?;
     let cleared = timeout(CLEARING, async {

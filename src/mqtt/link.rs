@@ -51,8 +51,8 @@ pub(super) struct Message {
 #[derive(Debug, Clone)]
 pub(super) struct Who {
     pub client_id: String,
-    /// What the broker says, and keeps, when this connection is lost: topic and payload.
-    pub will: (String, &'static str),
+    /// What the broker says, and keeps, when this connection is lost: topic and payload, if anything.
+    pub will: Option<(String, &'static str)>,
 }
 
 /// A connection.
@@ -66,6 +66,8 @@ pub(super) struct Link {
     confirmed: watch::Receiver<u64>,
     /// The largest packet the broker takes.
     largest: Option<usize>,
+    /// Whether the broker keeps retained messages.
+    retains: bool,
 }
 
 /// Messages between being handed to the library and the broker's word that it has them.
@@ -147,13 +149,30 @@ impl Link {
         let underway = Arc::<Mutex<Underway>>::default();
         let driver = tokio::spawn(drive(events, tell, Arc::clone(&underway), confirm));
         let driver = AbortOnDropHandle::new(driver);
-        Ok(Self { client, heard, driver, underway, confirmed, largest: largest(&connack) })
+        Ok(Self {
+            client,
+            heard,
+            driver,
+            underway,
+            confirmed,
+            largest: largest(&connack),
+            retains: retains(&connack),
+        })
+    }
+
+    /// The largest packet the broker takes, in bytes, if it says.
+    pub fn largest(&self) -> Option<usize> {
+        self.largest
+    }
+
+    /// Whether the broker keeps retained messages.
+    pub fn retains(&self) -> bool {
+        self.retains
     }
 
     /// Publishes with QoS 1. Waits while the broker is busy with earlier messages.
     pub async fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) -> Result<(), Gone> {
-        // Topic, payload, and the few bytes around them.
-        let size = topic.len() + payload.len() + 16;
+        let size = packet_size(topic, &payload);
         if let Some(largest) = self.largest.filter(|largest| size > *largest) {
             tracing::error!(
                 "{topic}: a message of {size} bytes is too large for the broker, which takes {largest}; raise its limit \
@@ -224,8 +243,9 @@ fn options(mqtt: &Mqtt, who: &Who) -> Result<MqttOptions, Trouble> {
     options.set_max_packet_size(Some(MAX_INCOMING));
     options.set_connection_timeout(CONNECTING.as_secs());
     options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
-    let (topic, payload) = &who.will;
-    options.set_last_will(LastWill::new(topic, *payload, QoS::AtLeastOnce, true, None));
+    if let Some((topic, payload)) = &who.will {
+        options.set_last_will(LastWill::new(topic, *payload, QoS::AtLeastOnce, true, None));
+    }
     if let Some(user) = &mqtt.username {
         let password = mqtt.password.as_ref().map(|password| password.read()).transpose()?;
         options.set_credentials(user, password.unwrap_or_default());
@@ -234,6 +254,16 @@ fn options(mqtt: &Mqtt, who: &Who) -> Result<MqttOptions, Trouble> {
         options.set_transport(Transport::tls_with_config(tls::client_config(tls)?.into()));
     }
     Ok(options)
+}
+
+/// How large a message is on its way, in bytes: topic, payload, and the few bytes around them.
+pub(super) fn packet_size(topic: &str, payload: &[u8]) -> usize {
+    topic.len() + payload.len() + 16
+}
+
+/// MQTT 5.0, section 3.2.2.3.5: what is not said is available.
+fn retains(connack: &ConnAck) -> bool {
+    connack.properties.as_ref().and_then(|properties| properties.retain_available) != Some(0)
 }
 
 fn largest(connack: &ConnAck) -> Option<usize> {

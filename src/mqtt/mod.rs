@@ -19,6 +19,7 @@ mod inbox;
 mod link;
 #[cfg(test)]
 mod manual_tests;
+mod probe;
 mod session;
 mod states;
 #[cfg(test)]
@@ -30,4 +31,5 @@ mod watcher;
 
 pub use clearing::{ClearError, Cleared, clear};
 pub use homeassistant::{dashboard, discovery};
+pub use probe::{Broker, probe};
 pub use session::{Session, start};

@@ -169,7 +169,7 @@ impl View {
             Some(client_id) => client_id.clone(),
             None => format!("jetbackup-remote-{}", self.history.instance_id().await?),
         };
-        let who = Who { client_id, will: (self.topics.availability(), OFFLINE) };
+        let who = Who { client_id, will: Some((self.topics.availability(), OFFLINE)) };
         let link = Link::connect(mqtt, &who).await?;
         self.state.send_modify(|state| {
             tracing::info!("connected to the broker {}", state.broker);

@@ -9,7 +9,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 use lettre::{Address, Message};
@@ -250,6 +250,18 @@ impl Session {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Asks whether the server still listens. Nothing is sent to anybody.
+    ///
+    /// # Errors
+    /// If it does not, or not within a minute.
+    pub async fn greet(&mut self) -> Result<(), MailError> {
+        let (server, limit, step) = (self.server.clone(), self.limit, "a first word");
+        match timeout(limit, self.say(step, Noop)).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(MailError::Silent { server, step, limit }),
+        }
     }
 
     /// Hands a letter over for those of `to` that the server takes it for. For a minute at most.

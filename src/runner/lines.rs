@@ -50,6 +50,17 @@ pub fn lines(config: &Config, servers: &[&Server]) -> Result<Vec<Line>, LineErro
 }
 
 fn line(config: &Config, server: &Server) -> Result<Line, LineError> {
+    let connection = Arc::new(ssh::Connection::new(target(config, server)?));
+    let exec: Arc<dyn ssh::Exec> = Arc::clone(&connection) as _;
+    let client = Arc::new(Client::new(server.name.clone(), exec, server.ssh_timeout));
+    Ok(Line { name: server.name.clone(), client, connection })
+}
+
+/// Where a server is, whom to log in as there, and whom to trust.
+///
+/// # Errors
+/// If its pinned host key makes no sense or a passphrase cannot be read.
+pub fn target(config: &Config, server: &Server) -> Result<ssh::Target, LineError> {
     let failed = |what: String| LineError { server: server.name.clone(), what };
     let host_key = match &server.host_key {
         Some(pinned) => {
@@ -62,7 +73,7 @@ fn line(config: &Config, server: &Server) -> Result<Line, LineError> {
     };
     let passphrase = server.ssh_key.passphrase.as_ref().map(|secret| secret.read()).transpose();
     let passphrase = passphrase.map_err(|error| failed(format!(": {error}")))?;
-    let connection = Arc::new(ssh::Connection::new(ssh::Target {
+    Ok(ssh::Target {
         name: server.name.to_string(),
         host: server.host.clone(),
         port: server.port,
@@ -70,8 +81,5 @@ fn line(config: &Config, server: &Server) -> Result<Line, LineError> {
         key: ssh::KeyFile { path: server.ssh_key.path.clone(), passphrase: passphrase.map(Into::into) },
         connect_timeout: server.ssh_timeout,
         host_key,
-    }));
-    let exec: Arc<dyn ssh::Exec> = Arc::clone(&connection) as _;
-    let client = Arc::new(Client::new(server.name.clone(), exec, server.ssh_timeout));
-    Ok(Line { name: server.name.clone(), client, connection })
+    })
 }

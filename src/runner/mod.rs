@@ -10,7 +10,7 @@ mod shelf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use lines::{Line, LineError, lines};
+pub use lines::{Line, LineError, lines, target};
 pub use log::{Sentence, log_events};
 
 use crate::config::{self, Config};

@@ -196,7 +196,7 @@ pub(super) fn one_line(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
-fn host_key(key: &PublicKey) -> HostKey {
+pub(super) fn host_key(key: &PublicKey) -> HostKey {
     // RSA keys carry the same type whatever hash their signatures use.
     let kind =
         if key.algorithm().is_rsa() { "ssh-rsa".to_owned() } else { key.algorithm().as_str().to_owned() };

@@ -47,7 +47,7 @@ pub(super) struct ConnectError {
 }
 
 impl ConnectError {
-    fn new(retry: Retry, transient: bool, message: String) -> Self {
+    pub(super) fn new(retry: Retry, transient: bool, message: String) -> Self {
         Self { retry, transient, message }
     }
 }
@@ -98,7 +98,7 @@ pub(super) async fn establish(
     Ok(Established { handle, fate })
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
     let failed =
         |text: String| ConnectError::new(Retry::Later, true, format!("connecting to {target}: {text}"));
     let resolved = tokio::net::lookup_host((target.bare_host(), target.port)).await;
@@ -173,7 +173,7 @@ async fn authenticate(
 }
 
 /// Bounds a step by the time left for all of them.
-async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Instant,
     target: &Target,
     step: &str,
@@ -186,7 +186,11 @@ async fn within<T>(
     })
 }
 
-fn handshake_error(target: &Target, expectation: &Expectation, error: &ClientError) -> ConnectError {
+pub(super) fn handshake_error(
+    target: &Target,
+    expectation: &Expectation,
+    error: &ClientError,
+) -> ConnectError {
     let refused =
         |text: String| ConnectError::new(Retry::Refused, false, format!("connecting to {target}: {text}"));
     match error {

@@ -75,6 +75,12 @@ impl fmt::Display for PinnedKey {
     }
 }
 
+impl From<HostKey> for PinnedKey {
+    fn from(key: HostKey) -> Self {
+        Self(Pin::Key(key))
+    }
+}
+
 /// Why a server is not trusted, or the question could not be settled. All of them need a person.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum HostKeyError {
@@ -121,7 +127,7 @@ pub(super) struct Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Known,
-    /// It was recorded just now.
+    /// It was not on file until now.
     New,
 }
 
@@ -194,6 +200,19 @@ impl Expectation {
         }
     }
 
+    /// What [`Expectation::judge`] would say, without recording anything.
+    pub(super) fn appraise(&self, presented: &HostKey) -> Result<Verdict, HostKeyError> {
+        match &self.policy {
+            HostKeyPolicy::Pinned(_) => self.judge(presented),
+            HostKeyPolicy::KnownHosts { file, accept_new } => {
+                match self.compare(&self.on_file, file, presented) {
+                    Err(HostKeyError::Unknown { .. }) if *accept_new => Ok(Verdict::New),
+                    verdict => verdict,
+                }
+            }
+        }
+    }
+
     fn compare(&self, on_file: &OnFile, file: &Path, presented: &HostKey) -> Result<Verdict, HostKeyError> {
         let (shown, file, name) = (describe(presented), file.to_owned(), self.name.clone());
         if let Some((line, _)) = on_file.revoked.iter().find(|(_, key)| key.blob == presented.blob) {
@@ -234,7 +253,7 @@ impl Expectation {
     }
 }
 
-fn describe(key: &HostKey) -> String {
+pub(super) fn describe(key: &HostKey) -> String {
     format!("{} {}", key.kind, key.fingerprint())
 }
 

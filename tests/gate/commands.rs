@@ -1,6 +1,6 @@
 //! Honest commands give exact argument lists; hostile ones give a refusal and start nothing.
 
-use crate::harness::{API_ANSWER, API_STATUS, CLIENT, Shell, World, shown};
+use crate::harness::{API_ANSWER, API_STATUS, CLIENT, Shell, World, refusal, shown};
 use crate::oracle::{FUNCTIONS, Function, Verdict, decide};
 
 const ID: &str = "64abcdef0123456789abcdef";
@@ -209,7 +209,7 @@ fn refused(world: &World, shell: Shell, allow: &[&str], sent: &[u8]) {
     assert!(outcome.calls.is_empty() && outcome.tripped.is_empty(), "{context}");
     assert_eq!(outcome.status, Some(1), "{context}");
     assert!(outcome.stdout.is_empty(), "{context}");
-    let said = format!("ERROR: Command not allowed: {}\n", shown(sent));
+    let said = refusal(&shown(sent), allow);
     assert_eq!(String::from_utf8_lossy(&outcome.stderr), said, "{context}");
     let line = format!("DENIED from {CLIENT}: {}", shown(sent));
     assert_eq!(world.logged(), ["-t", "jetbackup-ssh-gate", "-p", "auth.warning", "--", &line], "{context}");
@@ -255,7 +255,7 @@ fn an_interactive_login_is_refused() {
         for sent in [None, Some(&b""[..])] {
             let outcome = world.finish(world.command(EVERYTHING, sent));
             assert_eq!(outcome.status, Some(1), "{shell:?}: {outcome:?}");
-            let said = "ERROR: Command not allowed: (no command: an interactive login)\n";
+            let said = refusal("(no command: an interactive login)", EVERYTHING);
             assert_eq!(String::from_utf8_lossy(&outcome.stderr), said);
             assert!(outcome.stdout.is_empty() && outcome.calls.is_empty(), "{shell:?}: {outcome:?}");
             assert_eq!(

@@ -1,6 +1,6 @@
 //! Random and mutated commands: the script and the oracle must agree on each, to the last argument.
 
-use crate::harness::{API_STATUS, Shell, World, shown};
+use crate::harness::{API_STATUS, Shell, World, refusal, shown};
 use crate::oracle::{FUNCTIONS, Function, Verdict, decide};
 use std::os::unix::fs::symlink;
 
@@ -229,7 +229,7 @@ fn agrees_under(shell: Shell) {
                 denials += 1;
                 assert!(outcome.calls.is_empty() && outcome.stdout.is_empty(), "{context}");
                 assert_eq!(outcome.status, Some(1), "{context}");
-                let said = format!("ERROR: Command not allowed: {}\n", shown(&sent));
+                let said = refusal(&shown(&sent), &allow);
                 assert_eq!(String::from_utf8_lossy(&outcome.stderr), said, "{context}");
             }
         }

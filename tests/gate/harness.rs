@@ -266,6 +266,18 @@ impl World {
     }
 }
 
+/// The gate's own version, as it stands in the gate.
+pub(crate) fn version() -> &'static str {
+    let gate = include_str!("../../gate/jetbackup-ssh-gate.sh");
+    gate.lines().find_map(|line| line.strip_prefix("VERSION=")).unwrap()
+}
+
+/// What the gate says to one whom it refuses, with what its own line in authorized_keys opens.
+pub(crate) fn refusal(text: &str, allow: &[&str]) -> String {
+    let opened: String = allow.iter().map(|word| format!(" --allow {word}")).collect();
+    format!("ERROR: Command not allowed: {text}\njetbackup-ssh-gate {}{opened}\n", version())
+}
+
 /// The text as the gate shows it: printable ASCII, 300 bytes at most.
 pub(crate) fn shown(sent: &[u8]) -> String {
     sent.iter()

@@ -1,6 +1,6 @@
 //! Whatever surrounds the command: the client's environment, the owner's options, a server with parts missing.
 
-use crate::harness::{API_STATUS, CLIENT, Outcome, Shell, World, gate_dir};
+use crate::harness::{API_STATUS, CLIENT, Outcome, Shell, World, gate_dir, refusal};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::mpsc;
@@ -143,7 +143,7 @@ fn busyboxs_tools_do_as_well() {
         assert_called(&world.run(&[], HONEST), &format!("{shell:?}"));
         world.logged();
         let outcome = world.run(&[], b"x\xff\ny");
-        assert_eq!(outcome.stderr, b"ERROR: Command not allowed: x??y\n", "{shell:?}");
+        assert_eq!(String::from_utf8_lossy(&outcome.stderr), refusal("x??y", &[]), "{shell:?}");
     }
 }
 
@@ -160,7 +160,7 @@ fn a_logger_that_fails_or_is_missing_changes_nothing() {
             assert!(outcome.stderr.is_empty(), "{shell:?}: {outcome:?}");
             assert_called(&outcome, &format!("{shell:?}, missing: {missing}"));
             let outcome = world.run(&[], REFUSED);
-            let said = "ERROR: Command not allowed: jetbackup5api -F clearQueue\n";
+            let said = refusal("jetbackup5api -F clearQueue", &[]);
             assert_eq!(String::from_utf8_lossy(&outcome.stderr), said, "{shell:?}");
             assert_refused(&outcome, &format!("{shell:?}, missing: {missing}"));
         }
@@ -256,7 +256,7 @@ fn a_misconfigured_gate_refuses_everything_and_says_why() {
                 assert_refused(&outcome, &format!("{shell:?}: {options:?}"));
                 let why =
                     format!("the gate is misconfigured in authorized_keys, everything is refused: {why}");
-                let said = format!("ERROR: Command not allowed: {why}\n");
+                let said = refusal(&why, &[]);
                 assert_eq!(String::from_utf8_lossy(&outcome.stderr), said, "{shell:?}: {options:?}");
                 assert_eq!(world.logged()[5], format!("DENIED from {CLIENT}: {why}"), "{shell:?}");
             }
@@ -298,14 +298,14 @@ fn the_clients_address_is_logged_if_it_is_one() {
 }
 
 #[test]
-fn the_version_is_the_products() {
+fn the_version_is_its_own() {
     for shell in Shell::ALL {
         let world = World::new(shell);
         let mut command = world.command(&[], None);
         command.arg("--version");
         let outcome = world.finish(command);
         assert_eq!(outcome.status, Some(0), "{shell:?}: {outcome:?}");
-        let said = format!("jetbackup-ssh-gate {}\n", env!("CARGO_PKG_VERSION"));
+        let said = format!("jetbackup-ssh-gate {}\n", crate::harness::version());
         assert_eq!(String::from_utf8_lossy(&outcome.stdout), said, "{shell:?}");
     }
 }
