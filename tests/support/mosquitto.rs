@@ -64,6 +64,16 @@ impl Broker {
         Self::absent().set(settings).started()
     }
 
+    /// As [`Broker::with`], one that queues as many messages as usual: without a limit to that and with TLS, Mosquitto
+    /// 2.0.11 ends the connection when it refuses a message.
+    pub fn with_usual_queue<S: AsRef<str>>(settings: &[S]) -> Self {
+        let broker = Self::absent().set(settings);
+        let path = broker.directory.path().join("mosquitto.conf");
+        let config = fs::read_to_string(&path).unwrap().replace("max_queued_messages 0\n", "");
+        fs::write(path, config).unwrap();
+        broker.started()
+    }
+
     /// A broker that lets everyone in and has not been started yet.
     pub fn absent() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -105,6 +115,11 @@ impl Broker {
     /// The port for the program.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it has written to its log since it was started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Starts it, unless it runs.
