@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::park::{BINARY, Park};
+use crate::park::Park;
+use crate::program::program;
 use crate::sshd::eventually;
 use crate::{figure, heading, milliseconds, usage};
 
@@ -14,8 +15,8 @@ const SERVERS: usize = 50;
 pub fn report() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     heading("The binary");
-    let size = fs::metadata(BINARY).unwrap().len() as f64 / 1e6;
-    figure("its size", &format!("{size:.1} MB, as linked for this machine"));
+    let size = fs::metadata(program()).unwrap().len() as f64 / 1e6;
+    figure("its size", &format!("{size:.2} MB"));
     let one = Park::open(&runtime, 1, 1);
     figure("`--version`", &milliseconds(median(|| one.type_in(&["--version"]))));
     figure("`validate`", &milliseconds(median(|| one.type_in(&["validate"]))));

@@ -15,6 +15,8 @@ const COMMANDS: usize = 15;
 const SETTLING: Duration = Duration::from_secs(75);
 /// How long the idle daemon is watched.
 const WATCHED: Duration = Duration::from_secs(60);
+/// How long ten jobs of five seconds may take.
+const NIGHT: Duration = Duration::from_secs(300);
 
 pub fn report() {
     if Command::new("mosquitto").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
@@ -28,6 +30,7 @@ pub fn report() {
     let daemon = Daemon::start(&park, &broker, 2, 10);
     idle(&daemon);
     obeying(&park, &broker, &daemon);
+    night(&broker, &daemon);
     drop(daemon);
     many(&runtime);
 }
@@ -78,6 +81,25 @@ fn obeying(park: &Park, broker: &Broker, daemon: &Daemon) {
     if let (Some(before), Some(after)) = (written, usage::written(daemon.0.id())) {
         let each = (after - before) / u64::try_from(COMMANDS).unwrap() / 1024;
         figure("written to disk for each job run by itself", &format!("{each} kB"));
+    }
+}
+
+/// All jobs, one after the other.
+fn night(broker: &Broker, daemon: &Daemon) {
+    let last = || broker.state("jetbackup-remote/state")["last_cycle"].clone();
+    let before = last();
+    let written = usage::written(daemon.0.id());
+    broker.publish("jetbackup-remote/command/run", "PRESS", &[]);
+    let begun = Instant::now();
+    while last()["started"] == before["started"] {
+        assert!(begun.elapsed() < NIGHT, "the cycle is never over");
+        thread::sleep(Duration::from_millis(100));
+    }
+    if let (Some(before), Some(after)) = (written, usage::written(daemon.0.id())) {
+        figure(
+            "written to disk for each of ten jobs in a row",
+            &format!("{} kB", (after - before) / 10 / 1024),
+        );
     }
 }
 

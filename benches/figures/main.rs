@@ -1,6 +1,7 @@
 //! What the program costs, in figures from one run on this machine: `cargo bench`.
 //!
-//! Nothing here passes or fails. A figure whose tools are missing is left out, and that is said.
+//! Nothing here passes or fails. A figure whose tools are missing is left out, and that is said. Only some of them:
+//! `cargo bench -- binary daemon`; of another binary: `tools/sizes.sh`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod binary;
@@ -14,6 +15,8 @@ mod usage;
 mod mosquitto;
 #[path = "../../tests/support/night.rs"]
 mod night;
+#[path = "../../tests/support/program.rs"]
+mod program;
 #[allow(dead_code)]
 #[path = "../../tests/support/sshd.rs"]
 mod sshd;
@@ -25,13 +28,19 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!(
-        "One run on this machine. Built as released, but with thin in place of fat link-time optimization."
-    );
-    calls::report();
-    idle::report();
-    binary::report();
-    daemon::report();
+    println!("One run on this machine, of {}.", program::program().display());
+    let reports: [(&str, fn()); 4] = [
+        ("calls", calls::report),
+        ("idle", idle::report),
+        ("binary", binary::report),
+        ("daemon", daemon::report),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for (name, report) in reports {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            report();
+        }
+    }
 }
 
 fn heading(text: &str) {

@@ -1,6 +1,7 @@
 //! What several tests share: real peers, and the comparison with golden files. Each test file uses its part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod program;
 pub mod proxy;
 pub mod sshd;
 
