@@ -30,7 +30,7 @@ const COMMANDS: [&str; 16] = [
 
 /// The program, in the folder of its sources and with a terminal's width that is always the same.
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(support::program::program());
+    let mut command = Command::new(support::program::path());
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
     command.env("COLUMNS", "100").env("TERM", "xterm-256color").env_remove("NO_COLOR");
     command
@@ -222,7 +222,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
             .replace("/etc/jetbackup-remote", &here(&etc))
             .replace("id_ed25519.pub", &here(&etc.join("id_ed25519.pub")));
         if let Some(rest) = line.strip_prefix("jetbackup-remote ") {
-            line = format!("'{}' -c '{}/config.json' {rest}", here(&support::program::program()), here(&etc));
+            line = format!("'{}' -c '{}/config.json' {rest}", here(&support::program::path()), here(&etc));
         } else if line.starts_with("sh gate/install.sh ") {
             line.push_str(&format!(" --prefix '{}'", here(&server)));
         } else {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::park::Park;
-use crate::program::program;
+use crate::program;
 use crate::sshd::eventually;
 use crate::{figure, heading, milliseconds, usage};
 
@@ -15,7 +15,7 @@ const SERVERS: usize = 50;
 pub fn report() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     heading("The binary");
-    let size = fs::metadata(program()).unwrap().len() as f64 / 1e6;
+    let size = fs::metadata(program::path()).unwrap().len() as f64 / 1e6;
     figure("its size", &format!("{size:.2} MB"));
     let one = Park::open(&runtime, 1, 1);
     figure("`--version`", &milliseconds(median(|| one.type_in(&["--version"]))));

@@ -28,7 +28,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!("One run on this machine, of {}.", program::program().display());
+    println!("One run on this machine, of {}.", program::path().display());
     let reports: [(&str, fn()); 4] = [
         ("calls", calls::report),
         ("idle", idle::report),

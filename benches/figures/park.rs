@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::program::program;
+use crate::program;
 
 /// The id of a server's job, counted from 0.
 pub fn job_id(number: usize) -> String {
@@ -89,7 +89,7 @@ impl Park {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program::path());
         command.arg("--config").arg(self.config()).args(words).stdin(Stdio::null());
         command
     }

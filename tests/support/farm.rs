@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::support::program::program;
+use crate::support::program;
 use crate::support::proxy::Proxy;
 use crate::support::sshd::{Sshd, keygen};
 
@@ -223,7 +223,7 @@ impl Farm {
         let draft = self.path(&format!("config.{}", self.started.fetch_add(1, Ordering::SeqCst)));
         fs::write(&draft, config.to_string()).unwrap();
         fs::rename(&draft, self.path("config.json")).unwrap();
-        let mut command = Command::new(program());
+        let mut command = Command::new(program::path());
         command.arg("-c").arg(self.path("config.json")).args(arguments).stdin(Stdio::null());
         command.env_remove("SSH_AUTH_SOCK").env("TZ", "UTC");
         command

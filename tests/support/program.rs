@@ -6,6 +6,6 @@ use std::path::PathBuf;
 const OTHER: &str = "JETBACKUP_REMOTE_BINARY";
 
 /// The program.
-pub fn program() -> PathBuf {
+pub fn path() -> PathBuf {
     std::env::var_os(OTHER).map_or_else(|| env!("CARGO_BIN_EXE_jetbackup-remote").into(), PathBuf::from)
 }
