@@ -1,11 +1,12 @@
 //! The socket file: made, taken over when stale, and removed only while it is still ours.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::ControlError;
@@ -77,8 +78,9 @@ struct Pinned {
 
 impl Pinned {
     fn open(path: &Path) -> io::Result<Self> {
-        let flags = libc::O_PATH | libc::O_NOFOLLOW;
-        let held = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        // Not by std's options: with musl it takes O_PATH for a part of the access mode, and drops it.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let held = File::from(rustix::fs::open(path, flags, Mode::empty())?);
         let found = held.metadata()?;
         if !found.file_type().is_socket() {
             return Err(io::Error::other("it was replaced by something that is not a socket"));
