@@ -23,7 +23,10 @@ const EXITS: [(&str, &str); 3] = [
 ];
 
 const FILES: [(&str, &str); 6] = [
-    ("/etc/jetbackup-remote/config.json", "The configuration; `jetbackup-remote schema` describes every key."),
+    (
+        "/etc/jetbackup-remote/config.json",
+        "The configuration; `jetbackup-remote schema` describes every key.",
+    ),
     (
         "/etc/jetbackup-remote/ssh_key",
         "The SSH key for the systemd services, or a link to it; it is read as root, and replaces the configured one there.",
@@ -73,7 +76,8 @@ fn pages(command: &Command, directory: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn write(command: &Command, name: &str, directory: &Path) -> Result<(), Box<dyn Error>> {
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set()) {
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
+    {
         write(below, &format!("{name}-{}", below.get_name()), directory)?;
     }
     let page = Man::new(command.clone())

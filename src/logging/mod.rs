@@ -87,7 +87,10 @@ pub fn logs_directory() -> Option<PathBuf> {
 }
 
 fn first_directory(list: &OsStr) -> Option<PathBuf> {
-    list.as_bytes().split(|byte| *byte == b':').map(|path| PathBuf::from(OsStr::from_bytes(path))).find(|path| path.is_absolute())
+    list.as_bytes()
+        .split(|byte| *byte == b':')
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .find(|path| path.is_absolute())
 }
 
 /// Starts logging for the whole program. Never fails: what does not work is in the warnings.
@@ -97,7 +100,10 @@ pub fn init(options: Options) -> Logging {
         logging.warnings.push("the log was started already".to_owned());
     }
     if let Some(path) = &logging.moved_to {
-        tracing::info!("the log file is {}: the configured one cannot be written by the service", path.display());
+        tracing::info!(
+            "the log file is {}: the configured one cannot be written by the service",
+            path.display()
+        );
     }
     logging
 }
@@ -295,7 +301,8 @@ mod tests {
     #[test]
     fn stderr_has_our_news_and_only_the_worries_of_others() {
         let (stderr, text) = heard();
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file: None, logs_directory: None, stderr }, PLAIN);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file: None, logs_directory: None, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, speak);
         assert_eq!(logging.warnings, Vec::<String>::new());
         let expected = " INFO run started server=\"web-1\"\n WARN a library's worry\n\
@@ -307,7 +314,8 @@ mod tests {
     fn each_v_says_more() {
         for (verbose, lines) in [(0, 4), (1, 5), (2, 6), (9, 6)] {
             let (stderr, text) = heard();
-            let (subscriber, _logging) = build(Options { quiet: false, verbose, file: None, logs_directory: None, stderr }, PLAIN);
+            let (subscriber, _logging) =
+                build(Options { quiet: false, verbose, file: None, logs_directory: None, stderr }, PLAIN);
             tracing::subscriber::with_default(subscriber, speak);
             assert_eq!(text.lock().unwrap().lines().count(), lines, "{verbose}: {}", text.lock().unwrap());
         }
@@ -320,7 +328,8 @@ mod tests {
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
         let style = Style { colour: true, time: true };
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, style);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, style);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         drop(logging);
         assert!(text.lock().unwrap().contains("\u{1b}[32m INFO"), "{:?}", text.lock().unwrap());
@@ -337,7 +346,8 @@ mod tests {
         let path = dir.path().join("nowhere/log");
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, PLAIN);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         assert_eq!(*text.lock().unwrap(), " INFO run started\n");
         let expected = format!("the log file {} cannot be written: ", path.display());

@@ -33,7 +33,7 @@ cd "$here"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # 1.0.0-rc.1 comes before 1.0.0, which Debian writes with a tilde.
 version=${version/-/\~}-${DEB_REVISION:-1}
-maintainer=${DEB_MAINTAINER:-The authors of jetbackup-remote <maintainers@users.noreply.github.com>}
+maintainer=${DEB_MAINTAINER:-The authors of jetbackup-remote <packages@jetbackup-remote.invalid>}
 if [ -z "${SOURCE_DATE_EPOCH-}" ]; then
   SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 fi
