@@ -368,3 +368,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_passed_by_systemd_is_taken_and_a_blank_in_its_place_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.json");
+    std::fs::write(&config, r#"{"servers": {"a": {"host": "h"}}, "jobs": []}"#).unwrap();
+    let validate = |credential: Option<&str>| {
+        let passed = dir.path().join("ssh_key");
+        match credential {
+            Some(text) => std::fs::write(&passed, text).unwrap(),
+            None => assert!(!passed.exists()),
+        }
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_jetbackup-remote"))
+            .args(["validate", "-c"])
+            .arg(&config)
+            .env("CREDENTIALS_DIRECTORY", dir.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for credential in [None, Some(""), Some("\n")] {
+        let (code, told) = validate(credential);
+        assert!(code == Some(1) && told.contains("has no key to log in with"), "{credential:?}: {told}");
+    }
+    let (code, told) = validate(Some("a key"));
+    assert_eq!(code, Some(0), "{told}");
+}

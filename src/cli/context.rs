@@ -33,7 +33,13 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 
 /// Logs what goes wrong, or with `-v` the steps, to standard error. To be kept while the command works.
 pub(super) fn log_to_stderr(verbose: u8) -> Logging {
-    logging::init(logging::Options { verbose, quiet: true, file: None, stderr: logging::stderr() })
+    logging::init(logging::Options {
+        verbose,
+        quiet: true,
+        file: None,
+        logs_directory: None,
+        stderr: logging::stderr(),
+    })
 }
 
 /// The configured server of this name.

@@ -17,6 +17,7 @@ pub(super) fn daemon(path: &Path, verbose: u8) -> Result<Exit, Failure> {
         verbose,
         quiet: false,
         file: Some(context::log_file(orchestrator)),
+        logs_directory: logging::logs_directory(),
         stderr: logging::stderr(),
     });
     logging.warnings.iter().for_each(|warning| print_warning(warning));

@@ -201,6 +201,12 @@ struct CompletionsArgs {
     shell: clap_complete::Shell,
 }
 
+/// What can be typed, for who writes manual pages and completions of it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line and does what it says.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {

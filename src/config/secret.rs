@@ -125,11 +125,24 @@ impl fmt::Debug for Secret {
 }
 
 /// Where systemd put the credential of this name, if it passed any.
-pub(super) fn credential(name: &str) -> Option<PathBuf> {
+fn credential(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
     // A name is a name, not a way out of the folder.
     let plain = !name.is_empty() && !name.contains('/') && name != "..";
     plain.then(|| Path::new(&folder).join(name))
+}
+
+/// The credential of this name, if systemd passed one with something in it. A unit that may or may not have a file to
+/// pass gives a blank in its place (`SetCredential=`), since a missing file alone keeps the service from starting.
+pub(super) fn credential_with_content(name: &str) -> Option<PathBuf> {
+    let path = credential(name)?;
+    let is_blank = || {
+        let mut text = String::new();
+        let read = File::open(&path).and_then(|file| file.take(MOST).read_to_string(&mut text));
+        // One that is there and cannot be read is told of by whoever uses it.
+        read.is_ok() && text.trim().is_empty()
+    };
+    (path.exists() && !is_blank()).then_some(path)
 }
 
 fn passed(name: &str) -> Result<PathBuf, SecretError> {

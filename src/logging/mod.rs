@@ -6,11 +6,14 @@
 mod rotation;
 mod writer;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Zoned;
@@ -42,6 +45,9 @@ pub struct Options {
     pub quiet: bool,
     /// The log file, if any.
     pub file: Option<LogFile>,
+    /// The directory where the service manager lets this program log, for when the log file cannot be written: see
+    /// [`logs_directory`].
+    pub logs_directory: Option<PathBuf>,
     /// Where lines for stderr go: [`stderr`], or something that spares progress bars.
     pub stderr: Sink,
 }
@@ -54,6 +60,8 @@ pub struct Logging {
     /// What does not work as configured.
     pub warnings: Vec<String>,
     file: Option<Writer>,
+    /// The log file, if it is not the configured one.
+    moved_to: Option<PathBuf>,
 }
 
 impl Drop for Logging {
@@ -72,11 +80,30 @@ pub fn stderr() -> Sink {
     })
 }
 
+/// The directory that systemd made for this service's logs: `LogsDirectory=` in systemd.exec(5), the first if several.
+#[must_use]
+pub fn logs_directory() -> Option<PathBuf> {
+    first_directory(&std::env::var_os("LOGS_DIRECTORY")?)
+}
+
+fn first_directory(list: &OsStr) -> Option<PathBuf> {
+    list.as_bytes()
+        .split(|byte| *byte == b':')
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .find(|path| path.is_absolute())
+}
+
 /// Starts logging for the whole program. Never fails: what does not work is in the warnings.
 pub fn init(options: Options) -> Logging {
     let (subscriber, mut logging) = build(options, Style::of_this_process());
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         logging.warnings.push("the log was started already".to_owned());
+    }
+    if let Some(path) = &logging.moved_to {
+        tracing::info!(
+            "the log file is {}: the configured one cannot be written by the service",
+            path.display()
+        );
     }
     logging
 }
@@ -118,11 +145,13 @@ fn stderr_facts() -> StderrFacts {
 }
 
 fn build(options: Options, style: Style) -> (impl Subscriber + Send + Sync, Logging) {
-    let mut logging = Logging { warnings: Vec::new(), file: None };
+    let mut logging = Logging { warnings: Vec::new(), file: None, moved_to: None };
     if let Some(file) = options.file {
         let path = file.path.clone();
-        match Rotating::open(file).and_then(|file| writer::start(file, Arc::clone(&options.stderr))) {
-            Ok(writer) => logging.file = Some(writer),
+        match open(file, options.logs_directory.as_deref())
+            .and_then(|(file, moved)| Ok((writer::start(file, Arc::clone(&options.stderr))?, moved)))
+        {
+            Ok((writer, moved_to)) => (logging.file, logging.moved_to) = (Some(writer), moved_to),
             Err(error) => logging.warnings.push(format!(
                 "the log file {} cannot be written: {error}. Nothing is logged there; check its directory and \
                  owner, or set orchestrator.log_file",
@@ -138,6 +167,23 @@ fn build(options: Options, style: Style) -> (impl Subscriber + Send + Sync, Logg
         .map(|writer| layer(Style { colour: false, time: true }, options.verbose, ToFile(writer)))
         .map(|file| file.with_filter(levels(options.verbose, false)));
     (Registry::default().with(stderr).with(file), logging)
+}
+
+/// Opens the log file; if that is not possible, one of the same name in `other`. Answers the path of the latter.
+///
+/// An unprivileged service may write to its own directory only, and must log without its configuration being edited.
+fn open(file: LogFile, other: Option<&Path>) -> io::Result<(Rotating, Option<PathBuf>)> {
+    let moved = other.zip(file.path.file_name()).map(|(other, name)| other.join(name));
+    let settings = file.clone();
+    match (Rotating::open(file), moved) {
+        (Ok(file), _) => Ok((file, None)),
+        (Err(error), None) => Err(error),
+        // The error of the configured file is the one to be told.
+        (Err(error), Some(path)) => match Rotating::open(LogFile { path: path.clone(), ..settings }) {
+            Ok(file) => Ok((file, Some(path))),
+            Err(_) => Err(error),
+        },
+    }
 }
 
 fn levels(verbose: u8, quiet: bool) -> Targets {
@@ -255,7 +301,8 @@ mod tests {
     #[test]
     fn stderr_has_our_news_and_only_the_worries_of_others() {
         let (stderr, text) = heard();
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file: None, stderr }, PLAIN);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file: None, logs_directory: None, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, speak);
         assert_eq!(logging.warnings, Vec::<String>::new());
         let expected = " INFO run started server=\"web-1\"\n WARN a library's worry\n\
@@ -267,7 +314,8 @@ mod tests {
     fn each_v_says_more() {
         for (verbose, lines) in [(0, 4), (1, 5), (2, 6), (9, 6)] {
             let (stderr, text) = heard();
-            let (subscriber, _logging) = build(Options { quiet: false, verbose, file: None, stderr }, PLAIN);
+            let (subscriber, _logging) =
+                build(Options { quiet: false, verbose, file: None, logs_directory: None, stderr }, PLAIN);
             tracing::subscriber::with_default(subscriber, speak);
             assert_eq!(text.lock().unwrap().lines().count(), lines, "{verbose}: {}", text.lock().unwrap());
         }
@@ -280,7 +328,8 @@ mod tests {
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
         let style = Style { colour: true, time: true };
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, stderr }, style);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, style);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         drop(logging);
         assert!(text.lock().unwrap().contains("\u{1b}[32m INFO"), "{:?}", text.lock().unwrap());
@@ -297,11 +346,48 @@ mod tests {
         let path = dir.path().join("nowhere/log");
         let (stderr, text) = heard();
         let file = Some(LogFile { path: path.clone(), max_bytes: 10_000, backups: 5 });
-        let (subscriber, logging) = build(Options { quiet: false, verbose: 0, file, stderr }, PLAIN);
+        let (subscriber, logging) =
+            build(Options { quiet: false, verbose: 0, file, logs_directory: None, stderr }, PLAIN);
         tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
         assert_eq!(*text.lock().unwrap(), " INFO run started\n");
         let expected = format!("the log file {} cannot be written: ", path.display());
         assert!(logging.warnings.len() == 1 && logging.warnings[0].starts_with(&expected));
+    }
+
+    #[test]
+    fn a_service_that_cannot_write_the_file_logs_into_its_own_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        std::fs::create_dir(&logs).unwrap();
+        let lines = |path: PathBuf, logs_directory: &Path| {
+            let (stderr, _) = heard();
+            let file = Some(LogFile { path, max_bytes: 10_000, backups: 5 });
+            let logs_directory = Some(logs_directory.to_owned());
+            let options = Options { quiet: false, verbose: 0, file, logs_directory, stderr };
+            let (subscriber, logging) = build(options, PLAIN);
+            tracing::subscriber::with_default(subscriber, || tracing::info!("run started"));
+            (logging.warnings.clone(), logging.moved_to.clone())
+        };
+        let moved = logs.join("remote.log");
+        let told = lines(dir.path().join("nowhere/remote.log"), &logs);
+        assert_eq!(told, (Vec::new(), Some(moved.clone())));
+        assert!(std::fs::read_to_string(&moved).unwrap().ends_with(" INFO run started\n"));
+
+        // A file that can be written is the one that was asked for, and of two that cannot the configured one is told.
+        let told = lines(dir.path().join("here.log"), &logs);
+        assert_eq!(told, (Vec::new(), None));
+        let (warnings, moved_to) = lines(dir.path().join("nowhere/log"), &dir.path().join("gone"));
+        assert!(warnings.len() == 1 && warnings[0].contains("nowhere/log"), "{warnings:?}");
+        assert_eq!(moved_to, None);
+    }
+
+    #[test]
+    fn the_first_of_several_log_directories_is_taken() {
+        let first = |list: &str| first_directory(OsStr::new(list));
+        assert_eq!(first("/var/log/a:/var/log/b"), Some("/var/log/a".into()));
+        assert_eq!(first("/var/log/a"), Some("/var/log/a".into()));
+        assert_eq!(first(""), None);
+        assert_eq!(first("relative"), None);
     }
 
     #[test]

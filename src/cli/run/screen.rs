@@ -18,7 +18,8 @@ impl Screen {
     /// Starts the log, with a file of its own for who keeps the queue. The live view says what happens; on standard error the
     /// log is for what goes wrong.
     pub fn log(&self, verbose: u8, file: Option<LogFile>) -> Logging {
-        logging::init(logging::Options { verbose, quiet: true, file, stderr: self.sink() })
+        let logs_directory = logging::logs_directory();
+        logging::init(logging::Options { verbose, quiet: true, file, logs_directory, stderr: self.sink() })
     }
 
     fn sink(&self) -> logging::Sink {

@@ -7,7 +7,7 @@ use super::Assembly;
 use crate::config::check::complaint;
 use crate::config::file::ServerEntry;
 use crate::config::json::below;
-use crate::config::secret::credential;
+use crate::config::secret::credential_with_content;
 use crate::config::{Server, SshKey, host};
 use crate::model::ServerName;
 
@@ -60,8 +60,7 @@ impl Assembly<'_> {
     /// A key that systemd passes as a credential replaces the configured one, which the service may not be able to read.
     fn common_key(&mut self, key: Option<String>, passphrase: Option<String>) -> Option<SshKey> {
         let passphrase = self.secret(true, "ssh_key_passphrase", passphrase.as_deref());
-        let passed = credential("ssh_key").filter(|path| path.exists());
-        let path: PathBuf = match passed {
+        let path: PathBuf = match credential_with_content("ssh_key") {
             Some(path) => path,
             None => self.key_path("ssh_key", &key?),
         };
