@@ -117,7 +117,7 @@ fn listed(page: &Page) -> Vec<String> {
         if inside {
             listed.extend(first.split('`').skip(1).step_by(2).map(|words| format!("{PROGRAM} {words}")));
         }
-        inside |= matches!(first, "command" | "orden");
+        inside |= matches!(first, "command" | "comando");
     }
     listed
 }
