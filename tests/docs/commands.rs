@@ -35,7 +35,12 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             (c, Some(_)) => word.get_or_insert_default().push(c),
             ('#', None) if word.is_none() => break,
             (' ' | '\t', None) => end(&mut word, &mut commands),
-            ('|' | '&' | ';' | '(' | ')' | '>' | '<', None) => {
+            // What follows is a file: the empty word keeps it from being taken for a command.
+            ('>' | '<', None) => {
+                end(&mut word, &mut commands);
+                commands.push(vec![String::new()]);
+            }
+            ('|' | '&' | ';' | '(' | ')', None) => {
                 end(&mut word, &mut commands);
                 commands.push(Vec::new());
             }

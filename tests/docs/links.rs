@@ -47,6 +47,15 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn no_backtick_is_left_alone_in_its_line() {
+    for page in pages() {
+        for line in page.prose() {
+            assert!(line.matches('`').count() % 2 == 0, "{}: {line}", page.name);
+        }
+    }
+}
+
+#[test]
 fn a_link_to_nothing_is_seen() {
     let page = Page { name: "docs/x.md".into(), text: "# Here\n".into() };
     for good in ["#here", "../README.md", "mqtt.md#events", "images/dashboard.png"] {

@@ -18,6 +18,7 @@ mod support;
 
 mod commands;
 mod configuration;
+mod json;
 mod keys;
 mod languages;
 mod links;

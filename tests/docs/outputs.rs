@@ -28,14 +28,14 @@ const JOBS: [(usize, usize, &str, &str); 3] = [
 const DESTINATION: u64 = 77;
 
 /// Servers with the names of the manual, and what was printed of them.
-struct Play {
-    farm: Farm,
+pub struct Play {
+    pub farm: Farm,
     printed: String,
 }
 
 impl Play {
     /// Each run is what a job does: the accounts of web1, its databases, the accounts of web2.
-    fn of([accounts, databases, others]: [Run; 3]) -> Self {
+    pub fn of([accounts, databases, others]: [Run; 3]) -> Self {
         let nas = Destination::new(id(DESTINATION), "NAS").disk(61, 1_561_000_000_000, 4_000_000_000_000);
         let farm = Farm::new([vec![accounts, databases], vec![others]]);
         let mut farm = farm.destination(0, nas, &["log", "destination"]);
@@ -69,7 +69,7 @@ impl Play {
     }
 
     /// Names as they are on a real machine.
-    fn named(&self, mut text: String) -> String {
+    pub fn named(&self, mut text: String) -> String {
         for (server, number, id, label) in JOBS {
             text = text.replace(&job(server, number), id).replace(&format!("job {number}"), label);
         }
@@ -95,7 +95,7 @@ impl Play {
     }
 
     /// Waits until this job's run is seen in the queue's own account.
-    fn until_running(&self, number: usize) -> String {
+    pub fn until_running(&self, number: usize) -> String {
         let group = |state: &Value| state["current"]["group"].as_str().map(str::to_owned);
         self.farm.until("it runs", |_| group(&self.job_state(number)).is_some());
         group(&self.job_state(number)).unwrap()

@@ -136,7 +136,9 @@ impl Page {
     /// What stands in backticks outside of blocks.
     pub fn spans(&self) -> Vec<String> {
         let prose = self.prose();
-        prose.iter().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+        let spans = prose.iter().flat_map(|line| line.split('`').skip(1).step_by(2));
+        // In a table a bar has to be escaped.
+        spans.map(|span| span.replace("\\|", "|")).collect()
     }
 }
 
