@@ -81,7 +81,7 @@ fn lines(page: &Page) -> Vec<String> {
     for block in page.blocks() {
         let text = block.text.replace("\\\n", " ");
         match block.language.as_str() {
-            "sh" | "bash" | "ini" => lines.extend(text.lines().map(str::to_owned)),
+            "sh" | "bash" | "ini" | "cron" => lines.extend(text.lines().map(str::to_owned)),
             // Output, which may tell what to type, and crontabs.
             "text" => lines.extend(text.lines().filter_map(told)),
             _ => {}
