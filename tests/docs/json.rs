@@ -4,8 +4,8 @@ use jetbackup_sim::Run;
 use serde_json::{Map, Value};
 
 use crate::farm::{Ran, brief, lasting, quick};
-use crate::outputs::Play;
 use crate::pages::{Page, root};
+use crate::play::Play;
 
 /// Objects whose keys are names: of the first value in each, the keys are compared.
 const BY_NAME: [&str; 2] = ["remarks", "errors"];

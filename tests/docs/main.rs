@@ -9,6 +9,8 @@
 mod certificates;
 #[path = "../support/farm.rs"]
 mod farm;
+// What the other tests of mail need of it is not needed here.
+#[allow(dead_code)]
 #[path = "../mail/server.rs"]
 mod mail_server;
 #[path = "../support/mosquitto.rs"]
@@ -24,4 +26,5 @@ mod languages;
 mod links;
 mod outputs;
 mod pages;
+mod play;
 mod samples;
