@@ -42,7 +42,8 @@ impl Router {
     /// Calls a function of the init script with these UCI options, and answers what it called.
     #[track_caller]
     fn calls(&self, function: &str, options: &[(&str, &str)]) -> Vec<String> {
-        let script = format!("{STUBS}\n. {FILES}/jetbackup-remote.init\n{function}\n");
+        let script =
+            format!("{STUBS}\n. {FILES}/jetbackup-remote.init\nUSUAL=$IPKG_INSTROOT/usual\n{function}\n");
         let mut shell = Command::new("busybox");
         shell.args(["ash", "-e", "-u", "-c", &script]).stdin(Stdio::null()).env_clear();
         shell
@@ -94,7 +95,8 @@ fn it_is_started_as_its_user_and_again_for_ever() {
             "jetbackup-remote:jetbackup-remote|/run/jetbackup-remote"
         ]
     );
-    assert_eq!(of(&calls, "ln"), ["-sfn|/etc/jetbackup-remote/state|/var/lib/jetbackup-remote"]);
+    let usual = router.path("usual").display().to_string();
+    assert_eq!(of(&calls, "ln"), [format!("-sfn|/etc/jetbackup-remote/state|{usual}")]);
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn without_a_configuration_or_switched_off_it_is_not_started() {
 #[test]
 fn a_state_directory_in_the_usual_place_is_no_link_to_itself() {
     let router = Router::new();
-    let calls = router.calls("start_service", &[("UCI_state_dir", "/var/lib/jetbackup-remote")]);
+    let usual = router.path("usual").display().to_string();
+    let calls = router.calls("start_service", &[("UCI_state_dir", &usual)]);
     assert_eq!(of(&calls, "ln"), [""; 0]);
 }
 
