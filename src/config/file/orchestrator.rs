@@ -31,7 +31,7 @@ pub(in crate::config) struct OrchestratorSection {
     pub known_hosts: KnownHosts,
     /// The predecessor's lock, held as well so that the two never run together.
     pub lock_file: String,
-    /// The log.
+    /// The log; `""`: none but what goes to stderr, so to the journal or syslog.
     pub log_file: String,
     /// Size in bytes at which the log is rotated; 0: never.
     #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
