@@ -15,7 +15,7 @@ need ssh openssh-client
 need ssh-keygen openssh-client
 need dash dash
 need bash bash
-need busybox busybox
+need busybox busybox-static
 need timeout coreutils
 need python3 python3-minimal
 need cc build-essential
@@ -97,3 +97,11 @@ for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown
   deb=$(tools/deb/build.sh "$target" "dist/jetbackup-remote-$version-$target")
   "${sudo[@]}" tools/deb/try.sh "$deb"
 done
+
+step "OpenWrt packages"
+for target in aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf x86_64-unknown-linux-musl; do
+  ipk=$(tools/openwrt/build.sh "$target" "dist/jetbackup-remote-$version-$target")
+  echo "$ipk"
+  tar -xzOf "$ipk" ./data.tar.gz | tar -tz
+done
+"${sudo[@]}" tools/openwrt/try.sh "$ipk"
