@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tools/deb/root.sh
 . "$here/tools/deb/root.sh"
 
-[ $# = 1 ] && [ -f "$1" ] || die "usage: try.sh DEB"
+{ [ $# = 1 ] && [ -f "$1" ]; } || die "usage: try.sh DEB"
 deb=$(realpath "$1")
 command -v lintian >/dev/null || die "lintian is missing: apt-get install lintian"
 
@@ -120,6 +120,9 @@ ends 2 service env LOGS_DIRECTORY=/var/log/jetbackup-remote jetbackup-remote run
 ends 2 inside jetbackup-remote run
 is jetbackup-remote:jetbackup-remote 640 /var/log/jetbackup-remote/jetbackup-remote.log
 is root:root 640 /var/log/jetbackup-remote.log
+# A socket that cannot be served is only warned of, and with another C library that was so once.
+if grep -F control.sock "$root/var/log/jetbackup-remote.log"; then die "the control socket does not work"; fi
+gone /run/jetbackup-remote/control.sock
 ends 0 service jetbackup-remote history
 history=$said
 grep -q "cannot be reached" <<<"$history" || die "nothing is on record: $history"
