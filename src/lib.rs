@@ -32,3 +32,4 @@ pub mod state_dir;
 pub mod tls;
 pub mod watch;
 pub mod words;
+pub mod zone;

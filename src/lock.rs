@@ -242,7 +242,7 @@ impl fmt::Display for Holder {
             None => f.write_str("pid unknown")?,
         }
         if let Some(since) = self.since {
-            let local = since.to_zoned(jiff::tz::TimeZone::system());
+            let local = since.to_zoned(crate::zone::system());
             write!(f, ", since {}", local.strftime("%Y-%m-%d %H:%M:%S"))?;
         }
         match &self.command {

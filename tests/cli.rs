@@ -201,6 +201,8 @@ fn the_commands_of_the_readme_do_what_it_says() {
         "jetbackup-remote init",
         "jetbackup-remote init --yes --install-gate --server web1=web1.example.com --server web2=web2.example.com:51514",
         "jetbackup-remote doctor",
+        "systemctl enable --now jetbackup-remote-daemon.service",
+        "systemctl enable --now jetbackup-remote.timer",
         "jetbackup-remote run --dry-run",
         "jetbackup-remote gate | ssh root@web1.example.com sh",
         "jetbackup-remote test",

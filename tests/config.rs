@@ -51,7 +51,7 @@ fn every_default_is_the_documented_one() {
     assert_eq!(queue.control_socket, Path::new("/run/jetbackup-remote/control.sock"));
     assert_eq!(queue.known_hosts, config::KnownHostsPolicy::AcceptNew);
     assert_eq!(queue.lock_file, Path::new("/tmp/jetbackup-remote.lock"));
-    assert_eq!(queue.log_file, Path::new("/var/log/jetbackup-remote.log"));
+    assert_eq!(queue.log_file.as_deref(), Some(Path::new("/var/log/jetbackup-remote.log")));
     assert_eq!((queue.log_max_bytes, queue.log_backup_count), (10_485_760, 5));
     let mail = &config.notification;
     assert_eq!((mail.enabled, mail.smtp_host.as_str(), mail.smtp_port), (false, "localhost", 25));

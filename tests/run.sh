@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s\n' "$*"; }
 
 # The tests' peers: a real sshd, a real broker, and the three shells that the gate must run under.
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
 packages=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || packages+=("$2"); }
 need sshd openssh-server
@@ -13,18 +15,26 @@ need ssh openssh-client
 need ssh-keygen openssh-client
 need dash dash
 need bash bash
-need busybox busybox
+need busybox busybox-static
 need timeout coreutils
 need python3 python3-minimal
 need cc build-essential
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need openssl openssl
+need flock util-linux
+# What the binaries for other machines, the units and the packages are made and tried with.
+need make make
+need git git
+need file file
+need readelf binutils
+need qemu-aarch64-static qemu-user-static
+need systemd-analyze systemd
+need debootstrap debootstrap
+need lintian lintian
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || packages+=(python3 python3-aiosmtpd)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
-  sudo=()
-  [ "$(id -u)" = 0 ] || sudo=(sudo)
   export DEBIAN_FRONTEND=noninteractive
   # No broker of the system: the tests start their own.
   guard=/usr/sbin/policy-rc.d
@@ -53,6 +63,13 @@ for crate in aws-lc-rs aws-lc-sys openssl openssl-sys native-tls; do
   fi
 done
 
+# They take long and the tests often wait: both at once. Their output follows below.
+step "static binaries for three machines, begun"
+mkdir -p target
+nice make dist >target/dist.log 2>&1 &
+dist=$!
+trap 'kill "$dist" 2>/dev/null || true' EXIT
+
 step "tests"
 cargo build --workspace --bins --locked
 cargo test --workspace --locked
@@ -62,3 +79,29 @@ RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
 
 step "demo"
 cargo run --locked --quiet --example demo
+
+step "static binaries for three machines"
+wait "$dist" || { cat target/dist.log >&2; exit 1; }
+trap - EXIT
+grep -E "static,|  dist/|jetbackup-remote-" target/dist.log
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf; do
+  tools/static/foreign.sh "$target" "dist/jetbackup-remote-$version-$target"
+done
+
+step "systemd units"
+tools/check-units.sh
+
+step "Debian packages"
+for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf; do
+  deb=$(tools/deb/build.sh "$target" "dist/jetbackup-remote-$version-$target")
+  "${sudo[@]}" tools/deb/try.sh "$deb"
+done
+
+step "OpenWrt packages"
+for target in aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf x86_64-unknown-linux-musl; do
+  ipk=$(tools/openwrt/build.sh "$target" "dist/jetbackup-remote-$version-$target")
+  echo "$ipk"
+  tar -xzOf "$ipk" ./data.tar.gz | tar -tz
+done
+"${sudo[@]}" tools/openwrt/try.sh "$ipk"

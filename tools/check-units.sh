@@ -50,7 +50,7 @@ number() { sed -n "s/^$1=\([0-9]*\)$/\1/p" systemd/jetbackup-remote-daemon.servi
 
 echo "== every line is explained"
 # A setting follows a comment, or another setting of the same comment. Three explain themselves.
-for unit in systemd/*; do
+for unit in systemd/*.service systemd/*.timer systemd/*.sysusers systemd/*.tmpfiles; do
   awk -v unit="$unit" '
     /^#/ { said = 1; next }
     /^$/ || /^\[/ { said = 0; next }

@@ -110,13 +110,10 @@ fn unknown<S: AsRef<str>>(what: &str, name: &str, known: impl Iterator<Item = S>
     format!("no {what} {name:?} is configured{hint} (known: {})", known.join(", "))
 }
 
-/// The log file as configured.
-pub(super) fn log_file(orchestrator: &config::Orchestrator) -> LogFile {
-    LogFile {
-        path: orchestrator.log_file.clone(),
-        max_bytes: orchestrator.log_max_bytes,
-        backups: orchestrator.log_backup_count,
-    }
+/// The log file as configured, if there is to be one.
+pub(super) fn log_file(orchestrator: &config::Orchestrator) -> Option<LogFile> {
+    let path = orchestrator.log_file.clone()?;
+    Some(LogFile { path, max_bytes: orchestrator.log_max_bytes, backups: orchestrator.log_backup_count })
 }
 
 /// Asks all servers at once; the answers come in the order of the servers.

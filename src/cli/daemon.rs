@@ -16,7 +16,7 @@ pub(super) fn daemon(path: &Path, verbose: u8) -> Result<Exit, Failure> {
     let logging = logging::init(logging::Options {
         verbose,
         quiet: false,
-        file: Some(context::log_file(orchestrator)),
+        file: context::log_file(orchestrator),
         logs_directory: logging::logs_directory(),
         stderr: logging::stderr(),
     });

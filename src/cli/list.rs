@@ -158,7 +158,7 @@ fn text(listing: &Listing, width: usize, paint: Paint) -> String {
         (server.clone(), of_destinations.cloned().collect())
     };
     let odd: Vec<(ServerName, Vec<Remark>)> = listing.remarks.iter().map(destinations).collect();
-    if let Some(table) = remarks::table(&odd, &jiff::tz::TimeZone::system()) {
+    if let Some(table) = remarks::table(&odd, &crate::zone::system()) {
         text.push('\n');
         text.push_str(&table.render(width, paint));
     }

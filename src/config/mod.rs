@@ -174,8 +174,8 @@ pub struct Orchestrator {
     pub known_hosts: KnownHostsPolicy,
     /// The predecessor's lock.
     pub lock_file: PathBuf,
-    /// The log.
-    pub log_file: PathBuf,
+    /// The log file, if there is to be one.
+    pub log_file: Option<PathBuf>,
     /// Size in bytes at which it is rotated; 0: never.
     pub log_max_bytes: u64,
     /// How many rotated logs are kept; 0: it is never rotated.

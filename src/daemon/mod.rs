@@ -9,7 +9,6 @@ mod status_line;
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 use self::signals::{Signal, Signals};
@@ -129,7 +128,7 @@ async fn duties(config: &Arc<Config>, history: &History, service: &Arc<Service>)
     } else {
         let config = Arc::clone(config);
         Timetable::WaitsForClock(Box::new(move |now| {
-            Schedule::new(&config, TimeZone::system(), memory, last_cycle.as_ref(), now)
+            Schedule::new(&config, crate::zone::system(), memory, last_cycle.as_ref(), now)
         }))
     };
     let (alive, mut ready) = (Arc::clone(service), false);

@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -69,7 +68,7 @@ pub async fn examine(path: &Path) -> Report {
             Err(_) => of_servers.push(broke_off(&format!("Server {}", server.name))),
         }
     }
-    let zone = TimeZone::try_system().map_err(|error| error.to_string());
+    let zone = crate::zone::known().map_err(|error| error.to_string());
     let clock = clock::examine(&clock::Facts {
         config: &config,
         at_work: at_work.as_ref(),

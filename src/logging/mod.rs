@@ -16,7 +16,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Zoned;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -217,7 +216,11 @@ struct LocalTime;
 
 impl FormatTime for LocalTime {
     fn format_time(&self, w: &mut FormatWriter<'_>) -> fmt::Result {
-        write!(w, "{}", Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z"))
+        write!(
+            w,
+            "{}",
+            jiff::Timestamp::now().to_zoned(crate::zone::system()).strftime("%Y-%m-%dT%H:%M:%S%:z")
+        )
     }
 }
 
@@ -279,6 +282,8 @@ mod tests {
     use std::sync::Mutex;
 
     use jiff::fmt::strtime::BrokenDownTime;
+
+    use jiff::Zoned;
 
     use super::*;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -44,7 +43,7 @@ pub(super) struct Facts {
 impl Facts {
     /// The letter that tells these notes; nothing if there is nothing to tell after all.
     pub async fn letter(&self, id: &str, notes: &[Waiting]) -> Option<Letter> {
-        let envelope = Envelope { id: id.to_owned(), date: Timestamp::now(), zone: TimeZone::system() };
+        let envelope = Envelope { id: id.to_owned(), date: Timestamp::now(), zone: crate::zone::system() };
         let labels = |key: &JobKey| self.label(key);
         match notes {
             [] => None,

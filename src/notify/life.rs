@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use tokio::time::sleep;
 
@@ -28,7 +27,7 @@ pub(super) async fn keep(digest: Digest, history: History, desk: Arc<Desk>) {
         let mut nap = LONGEST_SLEEP;
         if clock::is_plausible(now)
             && let Some(last) = last(&history, now).await
-            && let Some(due) = due(digest, &last.to_zoned(TimeZone::system()))
+            && let Some(due) = due(digest, &last.to_zoned(crate::zone::system()))
         {
             if now >= due {
                 desk.write(now, &Note::Life { since: last }).await;
@@ -77,6 +76,8 @@ fn due(digest: Digest, last: &Zoned) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn after(digest: Digest, last: &str) -> Option<String> {

@@ -28,7 +28,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -143,5 +142,5 @@ impl Mail {
 pub fn test_letter() -> Letter {
     let date = Timestamp::now();
     let id = postman::letter_id(date);
-    render::test(&render::Envelope { id, date, zone: TimeZone::system() })
+    render::test(&render::Envelope { id, date, zone: crate::zone::system() })
 }

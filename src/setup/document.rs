@@ -29,6 +29,8 @@ pub struct Answers {
     pub mail: Option<Mail>,
     /// Where state is kept, if not in the usual place.
     pub state_dir: Option<PathBuf>,
+    /// Nothing is logged but to stderr, for syslog: on a router, whose /var/log is memory.
+    pub no_log_file: bool,
 }
 
 /// A server to be added.
@@ -109,6 +111,9 @@ pub fn extended(base: Value, answers: &Answers) -> Value {
     }
     if let Some(folder) = &answers.state_dir {
         section(&mut map, "orchestrator").insert("state_dir".into(), text(folder));
+    }
+    if answers.no_log_file {
+        section(&mut map, "orchestrator").insert("log_file".into(), "".into());
     }
     if let Some(schedule) = &answers.schedule {
         section(&mut map, "daemon").insert("schedule".into(), schedule.as_str().into());
@@ -295,6 +300,7 @@ mod tests {
                 to: vec!["admin@example.com".into()],
             }),
             state_dir: Some("/srv/state".into()),
+            no_log_file: true,
             ..answers()
         };
         let text = layout(&document(&all));
@@ -307,6 +313,7 @@ mod tests {
         assert_eq!(config.notification.smtp_security, config::SmtpSecurity::Starttls);
         assert_eq!(config.notification.smtp_password.unwrap().read().unwrap(), "hunter2");
         assert_eq!(config.orchestrator.state_dir, Path::new("/srv/state"));
+        assert_eq!(config.orchestrator.log_file, None);
     }
 
     #[test]

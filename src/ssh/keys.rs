@@ -54,7 +54,7 @@ pub(super) fn wipe(text: String) {
 pub(super) enum KeyError {
     #[error("the SSH key {} does not exist; create it with ssh-keygen -t ed25519 or correct ssh_key", .0.display())]
     Missing(PathBuf),
-    #[error("the SSH key {} cannot be read: {source}; link it for the systemd services: ln -s {} /etc/jetbackup-remote/ssh_key; elsewhere give it to the user this program runs as", path.display(), path.display())]
+    #[error("the SSH key {} cannot be read: {source}; for the services: ln -s {} /etc/jetbackup-remote/ssh_key; else give it to the user this program runs as", path.display(), path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("the SSH key {} is not a private key file", .0.display())]
     NotAKey(PathBuf),

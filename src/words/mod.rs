@@ -60,7 +60,7 @@ pub fn duration(seconds: u64) -> String {
 /// A time as this machine's clocks show it, to the minute: `2026-03-01 02:15`.
 #[must_use]
 pub fn moment(at: Timestamp) -> String {
-    moment_in(at, &TimeZone::system())
+    moment_in(at, &crate::zone::system())
 }
 
 pub(crate) fn moment_in(at: Timestamp, zone: &TimeZone) -> String {

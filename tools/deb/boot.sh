@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tools/deb/root.sh
 . "$here/tools/deb/root.sh"
 
-[ $# = 1 ] && [ -f "$1" ] || die "usage: boot.sh DEB"
+{ [ $# = 1 ] && [ -f "$1" ]; } || die "usage: boot.sh DEB"
 deb=$(realpath "$1")
 command -v systemd-nspawn >/dev/null || die "systemd-nspawn is missing: apt-get install systemd-container"
 

@@ -137,7 +137,7 @@ step "nothing was refused that the program needs"
 journalctl --no-pager -o cat -u $daemon -u jetbackup-remote.service | grep -iE 'permission denied|not permitted|EPERM' |
   grep -v 'ln -s /root' && fail "see above"
 ok "no refusal in the journal"
-systemd-cgtop -n 1 -b --order=memory 2>/dev/null | grep jetbackup || systemctl show -P MemoryCurrent $daemon
+grep VmRSS "/proc/$(main_pid)/status"
 systemd-analyze security --no-pager $daemon | tail -1
 
 step "removed and purged"

@@ -69,6 +69,7 @@ put 644 homeassistant/README.md usr/share/jetbackup-remote/homeassistant/README.
 put 644 config.example.json "$doc/examples/config.json"
 while read -r file; do packed "$file" "$doc/${file#docs/}.gz"; done < <(find docs -type f -name '*.md' | LC_ALL=C sort)
 packed README.md "$doc/README.md.gz"
+packed systemd/README.md "$doc/systemd.md.gz"
 packed CHANGELOG.md "$doc/changelog.gz"
 packed LICENSE "$doc/LICENSE.gz"
 put 644 packaging/debian/copyright "$doc/copyright"

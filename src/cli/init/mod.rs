@@ -143,7 +143,7 @@ fn set_up(path: &Path, verbose: u8, args: &InitArgs) -> Result<Exit, Failure> {
     let state_dir = args.state_dir.as_deref().map(std::path::absolute).transpose()?;
     let servers =
         servers.into_iter().map(|server| NewServer { ssh_key: Some(key.clone()), ..server }).collect();
-    let mut answers = Answers { key, servers, state_dir, ..Answers::default() };
+    let mut answers = Answers { key, servers, state_dir, no_log_file: is_router(), ..Answers::default() };
     let mut secrets = questions::from_flags(args, &base, &path, &mut answers)?;
 
     // Whatever can be wrong with the answers so far is told before anything is made or asked of anybody.
@@ -177,4 +177,9 @@ fn set_up(path: &Path, verbose: u8, args: &InitArgs) -> Result<Exit, Failure> {
     }
     setup::write_config(&path, &text, owner)?;
     report::report(&mut talk, &loaded, &reached)
+}
+
+/// Whether this is OpenWrt.
+fn is_router() -> bool {
+    Path::new("/etc/openwrt_release").exists()
 }

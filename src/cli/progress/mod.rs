@@ -64,7 +64,7 @@ impl Live {
         } else {
             Screen::lines(Box::new(std::io::stdout()))
         };
-        let look = Look { paint: Paint::stdout(), zone: TimeZone::system() };
+        let look = Look { paint: Paint::stdout(), zone: crate::zone::system() };
         Self { events, snapshot, screen, look }
     }
 

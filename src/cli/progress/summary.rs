@@ -11,7 +11,7 @@ use crate::words::{self, Tone, because, count, duration, moment_in, over};
 /// what is still running. `usual` gives the seconds a job usually takes.
 #[must_use]
 pub fn summary(cycle: &CycleRecord, runs: &[RunRecord], usual: impl Fn(&JobKey) -> Option<u64>) -> String {
-    render(cycle, runs, usual, stdout_width(), Paint::stdout(), &TimeZone::system())
+    render(cycle, runs, usual, stdout_width(), Paint::stdout(), &crate::zone::system())
 }
 
 /// The turns that were given to a daemon, as they ended.
@@ -28,7 +28,7 @@ pub struct Handed {
 /// The end of a run by the daemon, as [`summary`] tells that of a run of one's own.
 #[must_use]
 pub fn handed(handed: &Handed, usual: impl Fn(&JobKey) -> Option<u64>) -> String {
-    render_handed(handed, usual, stdout_width(), Paint::stdout(), &TimeZone::system())
+    render_handed(handed, usual, stdout_width(), Paint::stdout(), &crate::zone::system())
 }
 
 fn render_handed(

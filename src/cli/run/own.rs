@@ -22,7 +22,7 @@ use crate::words;
 pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) -> Result<Exit, Failure> {
     let orchestrator = &config.orchestrator;
     let screen = Screen::default();
-    let logging = screen.log(verbose, Some(context::log_file(orchestrator)));
+    let logging = screen.log(verbose, context::log_file(orchestrator));
     logging.warnings.iter().for_each(|warning| print_warning(warning));
 
     let claim = Claim::take(orchestrator).await?;

@@ -20,7 +20,7 @@ pub(super) struct Look {
 
 impl Look {
     pub fn of_stdout() -> Self {
-        Self { width: stdout_width(), paint: Paint::stdout(), zone: TimeZone::system() }
+        Self { width: stdout_width(), paint: Paint::stdout(), zone: crate::zone::system() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The queue: times that depend on each other, and paths.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Assembly;
@@ -46,7 +46,7 @@ impl Assembly<'_> {
             control_socket: entry.control_socket.into(),
             known_hosts: entry.known_hosts,
             lock_file: entry.lock_file.into(),
-            log_file: entry.log_file.into(),
+            log_file: Some(entry.log_file.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty()),
             log_max_bytes: entry.log_max_bytes,
             log_backup_count: entry.log_backup_count,
             stale_after,

@@ -35,7 +35,7 @@ pub(in crate::config) struct OrchestratorSection {
     /// The lock of the Python program, the predecessor. It is held as well where that can be, so that the two never run
     /// together.
     pub lock_file: String,
-    /// The log, if it can be written; the same lines go to stderr.
+    /// The log; the same lines go to stderr, so to the journal or syslog. `""`: only there.
     pub log_file: String,
     /// The size in bytes at which the log is rotated; 0: never.
     #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
