@@ -1,4 +1,5 @@
-//! `docs/mqtt.md` says what is so: its settings, topics, messages, events and commands.
+//! `docs/mqtt.md` says what is so: its settings, topics, messages, events and commands. Topics that any other page
+//! names are the program's, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::commands::{Incoming, read};
 use super::events::EVENT_TYPES;
 use super::testing::{busy, every_event, key};
-use super::topics::Topics;
+use super::topics::{Address, Topics};
 use super::{events, states};
 use crate::config::{self, Config};
 
@@ -120,5 +121,86 @@ fn every_command_shown_is_taken() {
         assert!(taken.is_ok(), "{line}: {taken:?}");
         let retained = read(&topics, &config, &Incoming { topic, payload: payload.as_bytes(), retain: true });
         assert!(retained.is_err(), "{line}");
+    }
+}
+
+/// The pages that users read.
+fn pages() -> Vec<(String, String)> {
+    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().into_string().unwrap()));
+    let named = ["README.md", "homeassistant/README.md"].map(str::to_owned);
+    let pages = named.into_iter().chain(docs.filter(|name| name.ends_with(".md")));
+    pages.map(|name| (file(&name), name)).map(|(text, name)| (name, text)).collect()
+}
+
+/// What topics begin with on the pages; the last ones are of the guide to several machines on one broker.
+const BASES: [&str; 6] = [
+    "jetbackup-remote",
+    "<base>",
+    "jetbackup-remote-nas2",
+    "jetbackup-remote/berlin",
+    "jetbackup-remote/madrid",
+    "jetbackup-remote/+",
+];
+
+/// The words of a page that are topics.
+fn topics_in(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| c.is_whitespace() || "`'\"|,;()".contains(c));
+    let below = |word: &&str| BASES.iter().any(|base| tail(base, word).is_some());
+    let words = words.map(|word| word.trim_end_matches(['.', ':']));
+    words.filter(below).filter(|word| !BASES.contains(word)).collect()
+}
+
+/// What stands below the base.
+fn tail<'a>(base: &str, topic: &'a str) -> Option<&'a str> {
+    topic.strip_prefix(base)?.strip_prefix('/')
+}
+
+/// Whether `topic`, which may have placeholders and wildcards, can be one of the program's.
+fn is_known(topic: &str) -> bool {
+    BASES.iter().filter_map(|base| tail(base, topic)).any(is_known_below_the_base)
+}
+
+fn is_known_below_the_base(tail: &str) -> bool {
+    let (topics, job) = (Topics::new("base"), key("web1", 1));
+    let named = tail.replace("<server>", "web1").replace("<job_id>", &job.job.to_string());
+    let named = format!("base/{named}");
+    let addresses = [
+        Address::Run,
+        Address::Stop,
+        Address::Release,
+        Address::ServerRun(job.server.clone()),
+        Address::JobRun(job.clone()),
+        Address::JobStop(job.clone()),
+    ];
+    let mut known: Vec<String> = addresses.iter().map(|address| topics.command(address)).collect();
+    known.extend([topics.availability(), topics.state(), topics.events(), topics.result()]);
+    known.extend([topics.server_state(&job.server), topics.job_state(&job)]);
+    let id = |level: &str| level.len() == 24 && level.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let same = |known: &str, level: &str| level == "+" || known == level || (id(known) && id(level));
+    known.iter().any(|known| {
+        let (known, named): (Vec<_>, Vec<_>) = (known.split('/').collect(), named.split('/').collect());
+        match named.split_last() {
+            Some((&"#", above)) => {
+                known.len() >= above.len() && above.iter().zip(known).all(|(n, k)| same(k, n))
+            }
+            _ => known.len() == named.len() && named.iter().zip(known).all(|(n, k)| same(k, n)),
+        }
+    })
+}
+
+#[test]
+fn every_topic_that_any_page_names_is_one() {
+    let mut seen = 0;
+    for (name, text) in pages() {
+        for topic in topics_in(&text) {
+            seen += 1;
+            assert!(is_known(topic), "{name} names {topic}, which is no topic");
+        }
+    }
+    assert!(seen > 40, "only {seen} topics were found");
+    for wrong in ["<base>/status", "<base>/servers/<server>", "<base>/job/+/+/state", "<base>/command/start"]
+    {
+        assert!(!is_known(wrong), "{wrong}");
     }
 }

@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::SECONDS;
 
-/// What happens to a server's destination around its jobs.
+/// What is done about a server's destination before and after its jobs.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct DestinationSection {
-    /// Enable the destination before a server's jobs and disable it after them.
+    /// Whether a disabled destination (`servers.*.destination_id`) is enabled before the server's first job and disabled
+    /// again after its last. Needs `--allow destination` and `--allow switch` at the gate.
     pub force_activate: bool,
-    /// Skip a server's jobs while its destination is disabled.
+    /// Whether a server's jobs are skipped while its destination (`servers.*.destination_id`) is disabled. Without
+    /// effect with `force_activate`.
     pub skip_if_disabled: bool,
-    /// The predecessor's name for `orchestrator.stale_after`, in days; counts where that is absent. 0: three days.
+    /// The Python program's name for `orchestrator.stale_after`, in days; it counts where that is absent. 0: three days.
     #[schemars(range(min = 0, max = 10_000))]
     pub alert_days_without_jobs: Option<u64>,
 }
@@ -24,14 +26,14 @@ impl Default for DestinationSection {
     }
 }
 
-/// The predecessor's way to repeat cycles.
+/// The Python program's way to repeat cycles. The daemon obeys it where there is no `daemon.schedule`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct LoopSection {
-    /// Seconds from one start to the next.
+    /// How many seconds from one start to the next.
     #[schemars(range(min = 1, max = SECONDS))]
     pub target_interval: u64,
-    /// The least pause between two cycles, in seconds.
+    /// The least pause between two cycles, in seconds, however long they take.
     #[schemars(range(min = 0, max = SECONDS))]
     pub min_pause: u64,
 }
@@ -42,17 +44,18 @@ impl Default for LoopSection {
     }
 }
 
-/// The daemon.
+/// When the daemon starts cycles by itself.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct DaemonSection {
-    /// When cycles start: five cron fields, local time.
+    /// When cycles start: five cron fields (minute, hour, day of the month, month, day of the week), local time. Without
+    /// it `loop` counts; without both, the daemon starts nothing by itself.
     #[schemars(
         regex(pattern = r"^\s*(\S+(\s+\S+){4}\s*)?$"),
         extend("x-wanted" = "five cron fields, as in \"0 2 * * *\"", "format" = "cron")
     )]
     pub schedule: Option<String>,
-    /// Up to this many seconds later, at random.
+    /// Up to how many seconds later, at random, a start of `schedule` comes.
     #[schemars(range(min = 0, max = SECONDS))]
     pub random_delay: u64,
 }

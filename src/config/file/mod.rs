@@ -34,28 +34,30 @@ const SECONDS: u64 = 1_000_000_000;
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct File {
-    /// The private key for all servers that name none of their own; `~/` is the home folder.
+    /// The private key for all servers that name none of their own; `~/` is the home folder. Needed unless every server
+    /// has its own. A systemd credential named `ssh_key` replaces it.
     pub ssh_key: Option<String>,
-    /// The passphrase of the key: a secret.
+    /// The passphrase of that key, if it has one: a secret.
     #[schemars(extend("x-secret" = true))]
     pub ssh_key_passphrase: Option<String>,
-    /// The JetBackup servers by name (1 to 64 letters, digits, `_`, `.` or `-`); their order counts.
+    /// The JetBackup servers by name (1 to 64 letters, digits, `_`, `.` or `-`). Their order is the order of the queue
+    /// between jobs of the same priority.
     #[serde(deserialize_with = "in_order", serialize_with = "as_map")]
     #[schemars(with = "BTreeMap<String, ServerEntry>")]
     pub servers: Vec<(String, ServerEntry)>,
-    /// The jobs of the queue; their order counts.
+    /// The jobs of the queue. Their order is the order of the queue between jobs of the same priority and server.
     pub jobs: Vec<JobEntry>,
-    /// The queue.
+    /// The queue: how its runs are watched and limited, and where its files are.
     pub orchestrator: OrchestratorSection,
-    /// Mail and other ways to be told.
+    /// Mail, and watchers outside that are told by HTTP.
     pub notification: NotificationSection,
-    /// What happens to a server's destination around its jobs.
+    /// What is done about a server's destination before and after its jobs.
     pub destination: DestinationSection,
-    /// The predecessor's way to repeat cycles.
+    /// The Python program's way to repeat cycles. The daemon obeys it where there is no `daemon.schedule`.
     #[serde(rename = "loop")]
     pub cycle_loop: Option<LoopSection>,
-    /// MQTT and Home Assistant.
+    /// The MQTT broker, and Home Assistant behind it.
     pub mqtt: MqttSection,
-    /// The daemon.
+    /// When the daemon starts cycles by itself.
     pub daemon: DaemonSection,
 }

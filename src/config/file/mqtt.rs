@@ -3,36 +3,36 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// MQTT and Home Assistant.
+/// The MQTT broker, and Home Assistant behind it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct MqttSection {
-    /// Whether a broker is used.
+    /// Whether there is a broker: states are published, and commands are taken.
     pub enabled: bool,
-    /// The broker.
+    /// The broker's host name or address. Needed where MQTT is enabled.
     pub host: Option<String>,
-    /// Its port: 1883, with TLS 8883.
+    /// The broker's port; if absent 1883, with `tls` 8883.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// User name.
+    /// The user name, where the broker asks for one.
     pub username: Option<String>,
-    /// Password: a secret.
+    /// The password of `username`: a secret.
     #[schemars(extend("x-secret" = true))]
     pub password: Option<String>,
-    /// Client id; made from the instance id if absent.
+    /// The client id; made from this installation's own id if absent.
     pub client_id: Option<String>,
-    /// What all topics begin with.
+    /// What all topics begin with. Each installation on one broker needs its own.
     #[schemars(regex(pattern = "^[^+#/]+(/[^+#/]+)*$"), extend("x-wanted" = "a topic without + and #", "format" = "topic"))]
     pub base_topic: String,
-    /// Whether Home Assistant is told what there is.
+    /// Whether Home Assistant is told what there is, so that everything appears there by itself.
     pub discovery: bool,
-    /// What its discovery topics begin with.
+    /// What the topics begin with that Home Assistant listens to.
     #[schemars(regex(pattern = "^[^+#/]+(/[^+#/]+)*$"), extend("x-wanted" = "a topic without + and #", "format" = "topic"))]
     pub discovery_prefix: String,
-    /// Which commands are taken: all (`true`), only to run (`"run"`), none (`false`).
+    /// Which commands are taken: all (`true`), only those that run jobs (`"run"`), none (`false`).
     #[schemars(schema_with = "commands_schema")]
     pub commands: Commands,
-    /// TLS, with the system's or these certificates.
+    /// TLS to the broker; `{}` trusts the authorities of this machine. Without it, the connection is not encrypted.
     pub tls: Option<TlsSection>,
 }
 
@@ -80,10 +80,10 @@ fn commands_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct TlsSection {
-    /// The authority that signed the broker's certificate.
+    /// The file of the authority that signed the broker's certificate; without it, those of this machine are trusted.
     pub ca_file: Option<String>,
-    /// The client's certificate.
+    /// The file of this client's certificate, where the broker asks for one; needs `client_key`.
     pub client_cert: Option<String>,
-    /// Its key.
+    /// The file of that certificate's key.
     pub client_key: Option<String>,
 }

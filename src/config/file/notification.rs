@@ -9,50 +9,52 @@ use serde::{Deserialize, Serialize};
 /// The predecessor's sender where none is configured.
 pub(in crate::config) const DEFAULT_SENDER: &str = "jetbackup-remote@localhost";
 
-/// Mail and other ways to be told.
+/// Mail, and watchers outside that are told by HTTP.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct NotificationSection {
-    /// Whether mail is sent.
+    /// Whether mail is sent. `ping_url` and `webhook_url` do not depend on it.
     pub enabled: bool,
     /// The mail server.
     pub smtp_host: String,
-    /// Its port.
+    /// The mail server's port: usually 25 without encryption, 587 with STARTTLS, 465 with TLS.
     #[schemars(range(min = 1))]
     pub smtp_port: u16,
-    /// User name, where the server asks for one.
+    /// The user name, where the server asks for one.
     pub smtp_user: Option<String>,
-    /// Password: a secret.
+    /// The password of `smtp_user`: a secret.
     #[schemars(extend("x-secret" = true))]
     pub smtp_password: Option<String>,
-    /// STARTTLS, by the predecessor's name for it.
+    /// Whether STARTTLS is used, by the Python program's name for it.
     pub smtp_tls: bool,
-    /// How the way to the server is encrypted; wins over `smtp_tls`.
+    /// How the way to the server is encrypted. It wins over `smtp_tls`, which counts if this is absent.
     pub smtp_security: Option<SmtpSecurity>,
-    /// The authority that signed the server's certificate; without it, those of this machine are trusted.
+    /// The file of the authority that signed the server's certificate; without it, those of this machine are trusted.
     pub smtp_ca_file: Option<PathBuf>,
     /// The sender: `a@b` or `Name <a@b>`.
     pub from_address: String,
-    /// The recipients: a list, or a text with commas.
+    /// The recipients: a list, or one text with commas. Needed where mail is enabled.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(schema_with = "one_or_many_schema")]
     pub to_addresses: Vec<String>,
-    /// Tell of failures.
+    /// Whether to tell of jobs that failed, were aborted or skipped, did not start or never finished, and of whatever
+    /// else needs a person: stale jobs, missed starts, remarks, recoveries.
     pub on_failure: bool,
-    /// Tell of time limits.
+    /// Whether to tell, at once, of jobs beyond their time limit.
     pub on_timeout: bool,
-    /// Tell of cycles without a fault.
+    /// Whether to send the summary of a cycle in which nothing went wrong, too.
     pub on_complete: bool,
-    /// Tell of partial backups.
+    /// Whether to tell, in the summary, of jobs that were partly completed.
     pub on_partial: bool,
-    /// Tell of the daemon's start and end.
+    /// Whether to tell of the daemon's start and end.
     pub on_daemon_lifecycle: bool,
-    /// How often a proof of life is sent.
+    /// How often the daemon sends how every job stands, as a proof of life at 8 in the morning.
     pub digest: Digest,
-    /// Pinged at the start and the end of each cycle; may hold a token: a secret.
+    /// A URL that is called at the start and the end of each cycle, as healthchecks.io has it. It may hold a token: a
+    /// secret.
     #[schemars(extend("x-secret" = true))]
     pub ping_url: Option<String>,
-    /// Told of every event; may hold a token: a secret.
+    /// A URL that every event is posted to, as JSON. It may hold a token: a secret.
     #[schemars(extend("x-secret" = true))]
     pub webhook_url: Option<String>,
 }
@@ -98,11 +100,11 @@ pub enum SmtpSecurity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Digest {
-    /// Once a week.
+    /// On Mondays.
     Weekly,
-    /// Once a day.
+    /// Every day.
     Daily,
-    /// Never.
+    /// Not at all.
     Never,
 }
 

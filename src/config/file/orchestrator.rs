@@ -5,43 +5,48 @@ use serde::{Deserialize, Serialize};
 
 use super::SECONDS;
 
-/// The queue.
+/// The queue: how its runs are watched and limited, and where its files are.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(in crate::config) struct OrchestratorSection {
-    /// The longest time between two polls of a run, in seconds.
+    /// The longest time between two looks at a run, in seconds. Near the end that is expected of it, they come more
+    /// often.
     #[schemars(range(min = 1, max = 3600))]
     pub poll_interval: u64,
-    /// A job's time limit in seconds. A job beyond it is reported, never stopped.
+    /// A job's time limit in seconds, counted from the server's start of the run. Beyond it, a job is reported, never
+    /// stopped.
     #[schemars(range(min = 1, max = SECONDS))]
     pub job_timeout: u64,
-    /// Seconds after the trigger within which something of the run must be seen.
+    /// How many seconds after the trigger something of the run must be seen; else it did not start.
     #[schemars(range(min = 1, max = SECONDS))]
     pub startup_timeout: u64,
     /// What the queue does when a job reaches its time limit.
     pub on_timeout: OnTimeout,
-    /// How many runs beyond their limit may stand beside the lane.
+    /// How many runs beyond their limit may write beside the queue, with `on_timeout` `"continue"`. With more, the queue
+    /// waits.
     #[schemars(range(min = 0, max = 1000))]
     pub max_overruns: u32,
-    /// Where lock, history and known host keys live.
+    /// The folder of lock, history and known host keys: an absolute path, not on a network share.
     pub state_dir: String,
     /// The unix socket through which the command line talks to the runner: a path of at most 107 bytes.
     pub control_socket: String,
     /// What happens at the first meeting with a server whose key is not pinned.
     pub known_hosts: KnownHosts,
-    /// The predecessor's lock, held as well so that the two never run together.
+    /// The lock of the Python program, the predecessor. It is held as well where that can be, so that the two never run
+    /// together.
     pub lock_file: String,
-    /// The log; `""`: none but what goes to stderr, so to the journal or syslog.
+    /// The log; the same lines go to stderr, so to the journal or syslog. `""`: only there.
     pub log_file: String,
-    /// Size in bytes at which the log is rotated; 0: never.
+    /// The size in bytes at which the log is rotated; 0: never.
     #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
     pub log_max_bytes: u64,
     /// How many rotated logs are kept; 0: the log is never rotated.
     #[schemars(range(min = 0, max = 1000))]
     pub log_backup_count: u32,
-    /// The predecessor's state file; read by nothing here.
+    /// The state file of the Python program; read by nothing here.
     pub state_file: Option<String>,
-    /// Seconds without success after which a job is stale; three days if absent.
+    /// How many seconds without a success make a job stale; if absent, `destination.alert_days_without_jobs`, else three
+    /// days.
     #[schemars(range(min = 1, max = SECONDS))]
     pub stale_after: Option<u64>,
 }
