@@ -83,7 +83,12 @@ impl Play {
     /// Waits until this job's run is seen in the queue's own account.
     pub fn until_running(&self, number: usize) -> String {
         let group = |state: &Value| state["current"]["group"].as_str().map(str::to_owned);
-        self.farm.until("it runs", |_| group(&self.job_state(number)).is_some());
-        group(&self.job_state(number)).unwrap()
+        // Asked once more, it might have ended.
+        let mut seen = None;
+        self.farm.until("it runs", |_| {
+            seen = group(&self.job_state(number));
+            seen.is_some()
+        });
+        seen.unwrap()
     }
 }
