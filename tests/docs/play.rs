@@ -1,5 +1,7 @@
 //! Servers with the names and jobs of the manual, and what the program printed of them.
 
+use std::cell::Cell;
+
 use jetbackup_sim::{Destination, Job, Run, id};
 use serde_json::Value;
 
@@ -80,10 +82,15 @@ impl Play {
         self.farm.status()["jobs"][number].clone()
     }
 
-    /// Waits until this job's run is seen in the queue's own account.
+    /// Waits until this job's run is seen, and answers its queue group.
     pub fn until_running(&self, number: usize) -> String {
-        let group = |state: &Value| state["current"]["group"].as_str().map(str::to_owned);
-        self.farm.until("it runs", |_| group(&self.job_state(number)).is_some());
-        group(&self.job_state(number)).unwrap()
+        let seen = Cell::new(None);
+        self.farm.until("it runs", |_| {
+            let group = self.job_state(number)["current"]["group"].as_str().map(str::to_owned);
+            let is_there = group.is_some();
+            seen.set(group);
+            is_there
+        });
+        seen.take().unwrap()
     }
 }
