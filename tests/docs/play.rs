@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use jetbackup_sim::{Destination, Job, Run, id};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::farm::{Farm, Ran, job};
 
@@ -40,6 +40,8 @@ impl Play {
                 job["label"] = label.into();
             }
             jobs[1]["priority"] = 5.into();
+            // So rare that it does not come meanwhile.
+            config["daemon"] = json!({"schedule": "0 2 29 2 *"});
         });
         Self { farm, printed: String::new() }
     }
