@@ -1,7 +1,9 @@
 //! Servers with the names and jobs of the manual, and what the program printed of them.
 
+use std::cell::Cell;
+
 use jetbackup_sim::{Destination, Job, Run, id};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::farm::{Farm, Ran, job};
 
@@ -38,6 +40,8 @@ impl Play {
                 job["label"] = label.into();
             }
             jobs[1]["priority"] = 5.into();
+            // So rare that it does not come meanwhile.
+            config["daemon"] = json!({"schedule": "0 2 29 2 *"});
         });
         Self { farm, printed: String::new() }
     }
@@ -80,15 +84,15 @@ impl Play {
         self.farm.status()["jobs"][number].clone()
     }
 
-    /// Waits until this job's run is seen in the queue's own account.
+    /// Waits until this job's run is seen, and answers its queue group.
     pub fn until_running(&self, number: usize) -> String {
-        let group = |state: &Value| state["current"]["group"].as_str().map(str::to_owned);
-        // Asked once more, it might have ended.
-        let mut seen = None;
+        let seen = Cell::new(None);
         self.farm.until("it runs", |_| {
-            seen = group(&self.job_state(number));
-            seen.is_some()
+            let group = self.job_state(number)["current"]["group"].as_str().map(str::to_owned);
+            let is_there = group.is_some();
+            seen.set(group);
+            is_there
         });
-        seen.unwrap()
+        seen.take().unwrap()
     }
 }
