@@ -96,6 +96,11 @@ impl Broker {
         self.post().retained.clone()
     }
 
+    /// Publishes a message as a client would.
+    pub fn publish(&self, publication: &Publication) {
+        self.post().publish(publication);
+    }
+
     /// Sees to it that all clients have what was published for them, and ends their connections.
     pub async fn close(&self) {
         self.post().clients.clear();

@@ -259,6 +259,16 @@ impl World {
         truth::runs(self, now)
     }
 
+    /// The same, and this world goes on until `now`.
+    pub fn runs_by(&mut self, now: Timestamp) -> Vec<RealRun> {
+        truth::runs_now(self, now)
+    }
+
+    /// All calls since this was last asked, in order; they are forgotten here.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.calls)
+    }
+
     /// Whether a job or destination is disabled.
     pub fn is_disabled(&self, id: &str) -> bool {
         self.jobs.iter().any(|job| job.id == id && job.disabled)
