@@ -97,8 +97,15 @@ impl Door {
 /// Carries bytes both ways until one side ends.
 async fn pass_on(mut visitor: TcpStream, peer: SocketAddr, tide: &Tide, inner: &Inner) {
     let Ok(mut peer) = TcpStream::connect(peer).await else { return };
+    if visitor.set_nodelay(true).and(peer.set_nodelay(true)).is_err() {
+        return;
+    }
     let (mut forth, mut back) = ([0; 4096], [0; 4096]);
     loop {
+        // The program's next word may wait until its last one is acknowledged, and the clock would not wait for that.
+        if visitor.set_quickack(true).is_err() {
+            return;
+        }
         let (read, target, buffer) = tokio::select! {
             read = visitor.read(&mut forth) => (read, &mut peer, &forth),
             read = peer.read(&mut back) => (read, &mut visitor, &back),

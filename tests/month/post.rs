@@ -54,6 +54,7 @@ impl Post {
     }
 
     async fn attend(&self, visitor: TcpStream, tide: &Tide) -> std::io::Result<()> {
+        visitor.set_nodelay(true)?;
         let mut visitor = BufReader::new(visitor);
         visitor.write_all(b"220 month\r\n").await?;
         let mut line = String::new();
