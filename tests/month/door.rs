@@ -39,7 +39,8 @@ impl Door {
     pub fn new(tide: &Tide) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let inner = Inner { way: Mutex::new(Way::Open), cut: Mutex::default(), left: AtomicU64::new(u64::MAX) };
+        let inner =
+            Inner { way: Mutex::new(Way::Open), cut: Mutex::default(), left: AtomicU64::new(u64::MAX) };
         Self { listener, tide: tide.clone(), inner: Arc::new(inner) }
     }
 

@@ -292,7 +292,8 @@ impl Ledger {
                 self.breach(format!("told, and not on record: {run:?}; on record is {row:?}"));
             }
         }
-        if run.result != Some(JobResult::DidNotStart) {
+        // What could not be recorded is found again by the next life.
+        if run.result != Some(JobResult::DidNotStart) && !self.is_disk_bad() {
             let times = {
                 let mut inner = self.inner();
                 let times = inner.ended.entry(run.id).or_default();
@@ -308,7 +309,9 @@ impl Ledger {
 
     /// What is on record of a run is what really became of it.
     fn check_truth(&self, run: &RunRecord) {
-        let Some(wire) = self.wires().iter().find(|wire| wire.name == run.key.server.as_str()) else { return };
+        let Some(wire) = self.wires().iter().find(|wire| wire.name == run.key.server.as_str()) else {
+            return;
+        };
         let runs = wire.world().runs_by(self.sky.now());
         let Some(group) = run.group else {
             let completed = |real: &RealRun| key(real) == run.key && real.outcome == Some(Outcome::Completed);

@@ -16,6 +16,7 @@ use jetbackup_remote::notify::{self, Logs};
 use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, SCHEDULE_MEMORY, Timetable};
 use jetbackup_remote::schedule::Schedule;
 use jetbackup_remote::ssh::Exec;
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -33,6 +34,9 @@ use crate::wire::Wire;
 
 /// How long a goodbye mail may take, as for the daemon.
 const LAST_MAIL: Duration = Duration::from_secs(5);
+
+/// How long JetBackup lists what has ended, in hours: longer than the program is ever away.
+const LISTED: i64 = 48;
 
 /// Everything that outlives the program.
 pub struct Stage {
@@ -64,6 +68,8 @@ impl Stage {
         let ended = runtime.block_on(async {
             self.sky.rise(after);
             self.ledger.born();
+            let old = self.sky.now() - SignedDuration::from_hours(LISTED);
+            self.wires.iter().for_each(|wire| wire.world().forget_groups(old));
             let broker = Broker::start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
             for (topic, payload) in std::mem::take(&mut *self.retained.lock().unwrap()) {
                 broker.publish(&Publication { topic, payload, retain: true });
@@ -124,7 +130,9 @@ impl Stage {
             loop {
                 match events.recv().await {
                     Ok(event) => ledger.hear(&event),
-                    Err(RecvError::Lagged(events)) => ledger.breach(format!("{events} events were not heard")),
+                    Err(RecvError::Lagged(events)) => {
+                        ledger.breach(format!("{events} events were not heard"))
+                    }
                     Err(RecvError::Closed) => return,
                 }
             }
@@ -153,14 +161,21 @@ impl Life<'_> {
     /// Somebody publishes a command.
     pub fn publish(&self, topic: &str, payload: &str, retain: bool) {
         let topic = format!("jetbackup-remote/{topic}");
-        self.broker.publish(&Publication { topic, payload: Bytes::copy_from_slice(payload.as_bytes()), retain });
+        self.broker.publish(&Publication {
+            topic,
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            retain,
+        });
         self.stage.tide.moved();
     }
 
     /// The jobs that may be writing.
     pub fn running(&self) -> Vec<JobKey> {
         let jobs = self.handle.snapshot.borrow().jobs();
-        jobs.into_iter().filter(|job| job.running && job.phase != JobPhase::Starting).map(|job| job.key).collect()
+        jobs.into_iter()
+            .filter(|job| job.running && job.phase != JobPhase::Starting)
+            .map(|job| job.key)
+            .collect()
     }
 
     /// What the broker keeps that is not what the snapshot says.

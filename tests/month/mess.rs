@@ -42,7 +42,6 @@ impl Mess {
     /// Does one thing after another, until the program is to end, or the month is over.
     pub async fn make(&mut self, life: &Life<'_>) {
         loop {
-            if std::env::var_os("MONTH_LOUD").is_some() { eprintln!("{} {:?}", life.stage.sky.now(), life.stage.ledger.counts()); }
             let busy = life.handle.snapshot.borrow().queue().phase != QueuePhase::Idle;
             self.pause(if busy { 1500 } else { 3 * 3600 }).await;
             if life.stage.sky.now() >= self.end {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How often the sockets are looked at before time passes.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 2;
 
 /// Says when time may pass.
 #[derive(Clone, Default)]
