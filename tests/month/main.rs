@@ -183,7 +183,6 @@ fn no_month_breaks_a_promise() {
         let told = Told(seed);
         let counts = month(seed);
         std::mem::forget(told);
-        eprintln!("turns {:?} {:?}", tide::TURNS, tide::GAPS.lock().unwrap());
         eprintln!("month {seed} took {:.1} s: {counts:?}", begun.elapsed().as_secs_f32());
         for (what, count) in counts {
             *total.entry(what).or_default() += count;
