@@ -97,6 +97,7 @@ impl Broker {
     }
 
     /// Publishes a message as a client would.
+    #[allow(dead_code, reason = "tests that borrow this broker do")]
     pub fn publish(&self, publication: &Publication) {
         self.post().publish(publication);
     }
