@@ -15,6 +15,9 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod doctor;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod jetbackup;
 pub mod lock;

@@ -4,100 +4,20 @@
 //! The seed of each night is printed when it fails; `JETBACKUP_SOAK_SEED=n` repeats that night alone.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "support/night.rs"]
 mod night;
 
 use std::time::Duration;
 
+use dice::Dice;
 use jetbackup_remote::model::{JobResult, Reason, Selection};
-use jetbackup_sim::{Bools, Dialect, FailureData, Fault, Job, Outcome, Run, Spoil, World};
+use jetbackup_sim::{Job, Outcome, World};
 use night::{DUSK, Lost, Night, id};
 use serde_json::json;
 
 const NIGHTS: u64 = 80;
-
-/// A small generator of random numbers (splitmix64): a seed makes the same night everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn seconds(&mut self, bound: i64) -> i64 {
-        self.below(u64::try_from(bound).unwrap()).try_into().unwrap()
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()].clone()
-    }
-}
-
-fn a_run(dice: &mut Dice) -> Run {
-    let run = match dice.below(8) {
-        0 => Run::partial(),
-        1 => Run::failed(),
-        2 => Run::never_finished(),
-        3 => Run::ending_with_code(150),
-        4 => return Run::hook_abort(),
-        _ => Run::completed(),
-    };
-    let lasting = if dice.chance(30) { dice.seconds(5) } else { dice.seconds(4000) };
-    let mut run = run.lasting(lasting).pending(dice.seconds(60)).group_after(dice.seconds(59));
-    if dice.chance(30) {
-        run = run.running_after(dice.seconds(100));
-    }
-    match dice.below(4) {
-        0 => run = run.running_ends_late(dice.seconds(30)),
-        1 => run = run.running_ends_early(dice.seconds(30).min(lasting)),
-        _ => {}
-    }
-    if dice.chance(20) {
-        run = run.stage(dice.seconds(100), 3 + dice.seconds(96));
-    }
-    run
-}
-
-fn a_fault(dice: &mut Dice) -> Fault {
-    let dialect = Dialect {
-        bools: dice.pick(&[Bools::Digits, Bools::Text, Bools::EmptyFalse, Bools::NullFalse]),
-        numbers_as_text: dice.chance(50),
-        lists_as_objects: dice.chance(50),
-        failure_data: dice.pick(&[FailureData::Object, FailureData::Null, FailureData::Missing]),
-    };
-    let spoil = dice.pick(&[
-        Spoil::Banner,
-        Spoil::Garbage,
-        Spoil::Empty,
-        Spoil::Truncated,
-        Spoil::Exit(255),
-        Spoil::Dialect(dialect),
-        Spoil::ConnectionRefused,
-        Spoil::Hang(100),
-    ]);
-    let function = dice.pick(&[
-        "runBackupJobManually",
-        "listQueueGroups",
-        "listBackupJobs",
-        "getBackupJob",
-        "getQueueGroup",
-        "listLogs",
-    ]);
-    let times = u32::try_from(1 + dice.below(5)).unwrap();
-    Fault::new(spoil).on(function).skip(u32::try_from(dice.below(20)).unwrap()).times(times)
-}
 
 fn a_night(dice: &mut Dice) -> (Night, Vec<String>) {
     let mut worlds = Vec::new();
@@ -108,13 +28,13 @@ fn a_night(dice: &mut Dice) -> (Night, Vec<String>) {
         for number in 1..=1 + dice.below(3) {
             let mut job = Job::new(jetbackup_sim::id(number), format!("Job {number}"));
             for _ in 0..3 {
-                job = job.runs(a_run(dice));
+                job = job.runs(dice.run(4000));
             }
             world = world.job(job);
             jobs.push(format!("{server}/{number}"));
         }
         for _ in 0..dice.below(4) {
-            world = world.fault(a_fault(dice));
+            world = world.fault(dice.fault());
         }
         if dice.chance(30) {
             world = world.old_groups(&id("1"), 120, DUSK.parse().unwrap());

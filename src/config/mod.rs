@@ -8,6 +8,8 @@ mod address;
 mod assembly;
 mod check;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod host;
 mod json;
 mod load;

@@ -34,6 +34,8 @@ mod client;
 mod error;
 mod feed;
 mod follower;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod line;
 mod protocol;
 mod server;

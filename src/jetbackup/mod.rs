@@ -8,6 +8,8 @@
 mod client;
 mod envelope;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod objects;
 mod paging;
 mod request;

@@ -14,6 +14,8 @@ mod board;
 mod clearing;
 mod commands;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod homeassistant;
 mod inbox;
 mod link;

@@ -6,6 +6,8 @@
 pub mod clock;
 mod dice;
 mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod memory;
 mod missed;
 #[cfg(test)]

@@ -86,16 +86,12 @@ fn slow_glob(pattern: &[u8], text: &[u8]) -> bool {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(text in proptest::collection::vec(any::<u8>(), 0..400)) {
-        if let Ok(file) = KnownHosts::parse(&text) {
-            file.lookup("web1");
-        }
+        crate::fuzzing::known_hosts(&text);
     }
 
     #[test]
     fn almost_valid_lines_are_read_without_panic(line in "@?[a-z|1*?!,]{0,12}[ \t]ssh-rsa[ \t][A-Za-z0-9+/=]{0,40}") {
-        if let Ok(file) = KnownHosts::parse(line.as_bytes()) {
-            file.lookup("web1");
-        }
+        crate::fuzzing::known_hosts(line.as_bytes());
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod command;
 mod connection;
 mod exec;
 mod fate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handler;
 mod handshake;
 mod hostkeys;

@@ -96,6 +96,12 @@ impl Broker {
         self.post().retained.clone()
     }
 
+    /// Publishes a message as a client would.
+    #[allow(dead_code, reason = "tests that borrow this broker do")]
+    pub fn publish(&self, publication: &Publication) {
+        self.post().publish(publication);
+    }
+
     /// Sees to it that all clients have what was published for them, and ends their connections.
     pub async fn close(&self) {
         self.post().clients.clear();

@@ -169,18 +169,6 @@ fn answers_to_commands() {
     golden("answers.json", &Value::Array(answers.into()));
 }
 
-fn configured(config: &Config, command: &Command) -> bool {
-    let job = |key: &JobKey| config.job(key).is_some();
-    match command {
-        Command::Run(Selection { server: None, job: None }) | Command::StopAfterCurrent => true,
-        Command::Run(Selection { server: Some(server), job: None }) | Command::Stop { server, .. } => {
-            config.server(server).is_some()
-        }
-        Command::Run(selection) => config.jobs.iter().any(|job| selection.takes(&job.key)),
-        Command::StopJob(key) | Command::Release(key) => job(key),
-    }
-}
-
 fn tails() -> impl Strategy<Value = String> {
     let level = prop_oneof!["web1", "web2", "web[0-9]", "0{23}[0-9a-fA-F]", "[a-z0-9]{0,4}", ".{0,6}"];
     prop_oneof![
@@ -220,16 +208,6 @@ proptest! {
         payload in payloads(),
         retain in prop::bool::weighted(0.1),
     ) {
-        let config = config();
-        match ask_in(&config, &tail, &payload, retain) {
-            Ok(command) => {
-                prop_assert!(!retain && !payload.is_empty());
-                prop_assert!(configured(&config, &command), "{:?}", command);
-            }
-            Err(reason) => {
-                prop_assert!(!reason.is_empty() && reason.chars().count() <= 250);
-                prop_assert!(!reason.chars().any(char::is_control), "{:?}", reason);
-            }
-        }
+        crate::mqtt::fuzzing::check(&config(), &tail, &payload, retain);
     }
 }

@@ -53,6 +53,11 @@ pub struct Overlap {
 /// The runs of `world` until `now`, in the order in which they were asked for. Filler groups are left out.
 pub(crate) fn runs(world: &World, now: Timestamp) -> Vec<RealRun> {
     let mut world = world.clone();
+    runs_now(&mut world, now)
+}
+
+/// The same, and the world itself goes on until `now`: what asks often saves the copy.
+pub(crate) fn runs_now(world: &mut World, now: Timestamp) -> Vec<RealRun> {
     world.advance(now);
     let mut runs: Vec<_> = (world.groups.iter())
         .filter(|group| group.kind == 1 && group.origin != Origin::History && group.triggered <= now)

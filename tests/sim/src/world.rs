@@ -160,6 +160,13 @@ impl World {
         self.timeline.push((at, Event::ClearQueue));
     }
 
+    /// Lists no longer show the groups that ended before `time`. Logs stay.
+    pub fn forget_groups(&mut self, time: Timestamp) {
+        for group in self.groups.iter_mut().filter(|group| group.finished(time)) {
+            group.hidden_at = Some(group.hidden_at.map_or(time, |hidden| hidden.min(time)));
+        }
+    }
+
     /// Whether the licence is refused: `licenseIssue` is set and triggers fail.
     pub fn set_licence_issue(&mut self, issue: bool) {
         self.licence_issue = issue;
@@ -257,6 +264,16 @@ impl World {
     /// The same at a later time.
     pub fn runs_at(&self, now: Timestamp) -> Vec<RealRun> {
         truth::runs(self, now)
+    }
+
+    /// The same, and this world goes on until `now`.
+    pub fn runs_by(&mut self, now: Timestamp) -> Vec<RealRun> {
+        truth::runs_now(self, now)
+    }
+
+    /// All calls since this was last asked, in order; they are forgotten here.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.calls)
     }
 
     /// Whether a job or destination is disabled.
