@@ -1,6 +1,7 @@
 //! A damaged database is set aside, never deleted, and what matters most is carried over into the new one: the
-//! instance id (a new one would double every entity in Home Assistant), the open runs (they are watched) and what waits
-//! to be told.
+//! instance id (a new one would double every entity in Home Assistant), the other small texts (which destinations are
+//! enabled from here, up to when the schedule's starts are given), the open runs (they are watched) and what waits to be
+//! told.
 
 use std::fs;
 use std::io;
@@ -17,6 +18,7 @@ use crate::model::RunRecord;
 #[derive(Default)]
 pub(super) struct Salvage {
     instance_id: Option<String>,
+    texts: Vec<(String, String)>,
     open_runs: Vec<RunRecord>,
     outbox: Vec<Noted>,
 }
@@ -48,8 +50,11 @@ pub(super) fn salvage(aside: &Path) -> Salvage {
     let _ = connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;");
     Salvage {
         instance_id: rows::instance_id(&connection).ok().flatten(),
+        texts: rows::reachable(&connection, rows::ALL_META, |row| {
+            Some((rows::column(row, "key")?, rows::column(row, "value")?))
+        }),
         open_runs: open_runs(&connection),
-        outbox: outbox::waiting(&connection).map(|found| found.rows).unwrap_or_default(),
+        outbox: outbox::reachable(&connection),
     }
 }
 
@@ -58,11 +63,10 @@ fn open_runs(connection: &Connection) -> Vec<RunRecord> {
     let mut found: Vec<RunRecord> = Vec::new();
     for order in ["ASC", "DESC"] {
         let sql = format!("{} WHERE open <> 0 ORDER BY id {order}", rows::ALL_RUNS);
-        let Ok(mut statement) = connection.prepare(&sql) else { return found };
-        let Ok(mut left) = statement.query([]) else { return found };
-        while let Ok(Some(row)) = left.next() {
-            let new = rows::run(row).filter(|run| found.iter().all(|known| known.id != run.id));
-            found.extend(new);
+        for run in rows::reachable(connection, &sql, rows::run) {
+            if found.iter().all(|known| known.id != run.id) {
+                found.push(run);
+            }
         }
     }
     for run in &mut found {
@@ -76,6 +80,9 @@ pub(super) fn carry_over(salvage: &Salvage, connection: &mut Connection) -> rusq
     let transaction = connection.transaction()?;
     if let Some(id) = &salvage.instance_id {
         transaction.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('instance_id', ?1)", [id])?;
+    }
+    for (key, value) in salvage.texts.iter().filter(|(key, _)| key != "instance_id") {
+        transaction.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)", [key, value])?;
     }
     for run in &salvage.open_runs {
         Change::Run(Box::new(run.clone())).write(&transaction)?;

@@ -305,7 +305,7 @@ impl History {
     /// # Errors
     /// When it is not on the disk after 10 seconds.
     pub async fn post(&self, at: Timestamp, note: String) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| outbox::post(connection, at, &note).map(drop)).await
+        self.inner.run("write to", move |connection| outbox::post(connection, at, &note)).await
     }
 
     /// The notes that wait in the outbox, oldest first.
@@ -420,8 +420,9 @@ impl Inner {
     /// The rows, with a notice about those that could not be read.
     fn readable<T>(&self, found: Rows<T>) -> Vec<T> {
         if found.unreadable > 0 {
-            let (path, n) = (self.path.display(), found.unreadable);
-            self.notices.push(format!("{path}: {n} rows make no sense and were left out. Check the disk"));
+            // Without their number, which is another for every question.
+            let path = self.path.display();
+            self.notices.push(format!("{path}: some rows make no sense and are left out. Check the disk"));
         }
         found.rows
     }

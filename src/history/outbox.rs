@@ -3,7 +3,7 @@
 //! What a note says is no business of this room: it is kept as the text it came as.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::rows;
 
@@ -54,32 +54,49 @@ pub struct Outbox {
     pub last_error: Option<String>,
 }
 
-pub(super) fn post(connection: &Connection, at: Timestamp, note: &str) -> rusqlite::Result<i64> {
+pub(super) fn post(connection: &Connection, at: Timestamp, note: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO outbox (at, note, tries, given_up) VALUES (?1, ?2, 0, 0)";
-    connection.prepare_cached(sql)?.execute(params![at.as_millisecond(), note])?;
-    Ok(connection.last_insert_rowid())
+    connection.prepare_cached(sql)?.execute(params![at.as_millisecond(), note]).map(drop)
 }
 
-/// Puts a note into another file's outbox, as the same letter.
+/// Puts a note into another file's outbox, as the same letter. It keeps its number: whoever is about to send it knows it
+/// by that.
 pub(super) fn carry_over(connection: &Connection, noted: &Noted) -> rusqlite::Result<()> {
-    let id = post(connection, noted.at, &noted.note)?;
     let missing = noted.missing.as_ref().map(|all| all.join("\n"));
-    let sql = "UPDATE outbox SET letter = ?2, missing = ?3 WHERE id = ?1";
-    connection.execute(sql, params![id, noted.letter, missing]).map(drop)
+    let sql = "INSERT INTO outbox (id, at, note, letter, missing, tries, given_up) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)";
+    let (at, tries) = (noted.at.as_millisecond(), noted.tries);
+    connection.execute(sql, params![noted.id, at, noted.note, noted.letter, missing, tries]).map(drop)
 }
 
 pub(super) fn waiting(connection: &Connection) -> rusqlite::Result<rows::Rows<Noted>> {
-    let sql = format!("{ALL_OUTBOX} WHERE given_up = 0 ORDER BY id");
-    rows::select(connection, &sql, [], |row| {
-        let missing: Option<String> = rows::column(row, "missing");
-        Some(Noted {
-            id: rows::column(row, "id")?,
-            at: rows::moment(row, "at")?,
-            note: rows::column(row, "note")?,
-            letter: rows::column(row, "letter"),
-            missing: missing.map(|all| all.lines().map(str::to_owned).collect()),
-            tries: rows::column(row, "tries")?,
-        })
+    rows::select(connection, &format!("{ALL_OUTBOX} WHERE given_up = 0 ORDER BY id"), [], noted)
+}
+
+/// The notes that can be reached in a damaged file, oldest first: from both ends, each time up to the damage.
+pub(super) fn reachable(connection: &Connection) -> Vec<Noted> {
+    let mut found: Vec<Noted> = Vec::new();
+    for order in ["ASC", "DESC"] {
+        let sql = format!("{ALL_OUTBOX} WHERE given_up = 0 ORDER BY id {order}");
+        for one in rows::reachable(connection, &sql, noted) {
+            if found.iter().all(|known| known.id != one.id) {
+                found.push(one);
+            }
+        }
+    }
+    found.sort_by_key(|one| one.id);
+    found
+}
+
+fn noted(row: &Row<'_>) -> Option<Noted> {
+    let missing: Option<String> = rows::column(row, "missing");
+    Some(Noted {
+        id: rows::column(row, "id")?,
+        at: rows::moment(row, "at")?,
+        note: rows::column(row, "note")?,
+        letter: rows::column(row, "letter"),
+        missing: missing.map(|all| all.lines().map(str::to_owned).collect()),
+        tries: rows::column(row, "tries")?,
     })
 }
 

@@ -175,6 +175,21 @@ pub(super) fn select<T>(
     Ok(rows)
 }
 
+/// The readable rows of a query up to the first that cannot be reached.
+pub(super) fn reachable<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+) -> Vec<T> {
+    let mut rows = Vec::new();
+    let Ok(mut statement) = connection.prepare(sql) else { return rows };
+    let Ok(mut found) = statement.query([]) else { return rows };
+    while let Ok(Some(row)) = found.next() {
+        rows.extend(read(row));
+    }
+    rows
+}
+
 /// Reads a row of [`ALL_RUNS`]; without the baseline.
 pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
     Some(RunRecord {

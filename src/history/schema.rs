@@ -127,7 +127,8 @@ pub(super) fn prune(connection: &mut Connection, now: Timestamp) -> rusqlite::Re
     let transaction = connection.transaction()?;
     transaction.execute("DELETE FROM runs WHERE asked < ?1 AND open = 0", params![before])?;
     transaction.execute("DELETE FROM cycles WHERE started < ?1", params![before])?;
-    transaction.execute("DELETE FROM outbox WHERE at < ?1", params![before])?;
+    // What waits is given up by trying, never by its age: it may have been written before the clock was set.
+    transaction.execute("DELETE FROM outbox WHERE at < ?1 AND given_up <> 0", params![before])?;
     transaction
         .execute("DELETE FROM baselines WHERE run NOT IN (SELECT id FROM runs WHERE open <> 0)", params![])?;
     transaction.commit()

@@ -22,17 +22,28 @@ const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How many files a process sets aside before it believes that the disk is to blame.
 const MAX_SET_ASIDE: u32 = 3;
 
-/// Sentences for a person, collected where nobody can be told yet.
+/// Sentences for a person, collected where nobody can be told yet; each once, for what is read again and again is found
+/// odd again and again.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(super) struct Notices(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    new: Vec<String>,
+    before: Vec<String>,
+}
 
 impl Notices {
     pub(super) fn push(&self, notice: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.before.contains(&notice) {
+            told.before.push(notice.clone());
+            told.new.push(notice);
+        }
     }
 
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).new)
     }
 }
 

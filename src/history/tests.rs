@@ -219,7 +219,7 @@ async fn words_of_a_newer_program_lose_no_row() {
     let expected = RunRecord { result: Some(JobResult::Unknown), origin: Origin::Adopted, ..intent(1) };
     assert_eq!(runs, [RunRecord { baseline: Vec::new(), ..expected.clone() }]);
     assert_eq!(history.open_runs().await.unwrap(), [expected]);
-    assert!(history.notices()[0].contains("1 rows make no sense"));
+    assert!(history.notices()[0].contains("some rows make no sense"));
     commit(&history, intent(3)).await;
 }
 
@@ -336,6 +336,71 @@ async fn damage_while_running_costs_neither_the_commit_nor_what_is_open_nor_the_
     assert!(notices.len() == 1 && notices[0].contains("1 open runs were carried over"), "{notices:?}");
     assert_eq!(history.open_runs().await.unwrap(), [intent(1), intent(200)]);
     assert_eq!(history.instance_id().await.unwrap(), id);
+}
+
+#[tokio::test]
+async fn damage_costs_neither_what_is_enabled_from_here_nor_a_letter_nor_whose_letter_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    history.keep("destinations", "what is enabled".into()).await.unwrap();
+    for number in 1..=60 {
+        history.post(at(0), format!("{number} {}", "long ".repeat(30))).await.unwrap();
+    }
+    history.tried(vec![1, 2], Attempt::Done).await.unwrap();
+    history.address(vec![3], "letter".into()).await.unwrap();
+    let before = history.waiting().await.unwrap();
+    // Hit a page in the middle of the outbox.
+    let path = dir.path().join(FILE_NAME);
+    let mut bytes = fs::read(&path).unwrap();
+    let wanted = format!("30 {}", "long ".repeat(30));
+    let place = bytes.windows(wanted.len()).position(|part| part == wanted.as_bytes()).unwrap();
+    let page = place / 512 * 512;
+    bytes[page..page + 512].fill(0xAA);
+    bytes[27] ^= 1;
+    fs::write(&path, bytes).unwrap();
+
+    // The first one was sent. Whatever is in the new file: it is that one which is no longer there.
+    history.tried(vec![3], Attempt::Done).await.unwrap();
+    let after = history.waiting().await.unwrap();
+    assert!(history.notices()[0].contains("was damaged"));
+    assert!(after.iter().all(|noted| before[1..].contains(noted)), "{after:?}");
+    for kept in [&before[1], &before[2], &before[57]] {
+        assert!(after.contains(kept), "lost: {kept:?}");
+    }
+    assert_eq!(history.kept("destinations").await.unwrap().as_deref(), Some("what is enabled"));
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_told_of_once_however_often_it_is_met() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    history.post(at(0), "a note".into()).await.unwrap();
+    let database = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+    database.execute_batch("UPDATE outbox SET at = 9000000000000000000").unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(history.waiting().await.unwrap(), []);
+        told.extend(history.notices());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn what_waits_to_be_told_is_not_deleted_for_having_been_written_before_the_clock_was_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = opened(dir.path()).await;
+    commit(&history, RunRecord { asked: Timestamp::now(), ..finished(1, JobResult::Completed, 1) }).await;
+    for note in ["waits", "given up"] {
+        history.post(Timestamp::UNIX_EPOCH, note.into()).await.unwrap();
+    }
+    let given_up = Attempt::Failed { error: "no".into(), missing: None, given_up: true };
+    history.tried(vec![2], given_up).await.unwrap();
+    drop(history);
+    let history = opened(dir.path()).await;
+    assert_eq!(history.waiting().await.unwrap()[0].note, "waits");
+    // The pruning comes after the first access.
+    assert_eq!(history.waiting().await.unwrap().len(), 1);
+    assert_eq!(history.outbox().await.unwrap().given_up, 0);
 }
 
 /// The bytes this thread handed to the kernel for writing.

@@ -41,7 +41,23 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// The letter that tells these notes; nothing if there is nothing to tell after all.
+    /// Whether there is something to tell after all: of a cycle that is seen only when its runs are.
+    pub async fn are_worth_a_letter(&self, notes: &[Waiting]) -> bool {
+        match notes {
+            [one] => match &one.note {
+                Note::Happened(event) => match &event.what {
+                    What::CycleFinished(cycle) => {
+                        is_worth_a_summary(&self.wanted, cycle, &self.turns(*cycle).await)
+                    }
+                    _ => true,
+                },
+                _ => true,
+            },
+            several => !several.is_empty(),
+        }
+    }
+
+    /// The letter that tells these notes, if there are any.
     pub async fn letter(&self, id: &str, notes: &[Waiting]) -> Option<Letter> {
         let envelope = Envelope { id: id.to_owned(), date: Timestamp::now(), zone: crate::zone::system() };
         let labels = |key: &JobKey| self.label(key);
@@ -49,7 +65,7 @@ impl Facts {
             [] => None,
             [one] => match &one.note {
                 Note::Happened(event) => match &event.what {
-                    What::CycleFinished(cycle) => self.summary(&envelope, *cycle).await,
+                    What::CycleFinished(cycle) => Some(self.summary(&envelope, *cycle).await),
                     What::JobFinished { run, .. } => {
                         Some(render::news(&envelope, event, &labels, &self.log(run).await))
                     }
@@ -66,15 +82,16 @@ impl Facts {
         }
     }
 
-    async fn summary(&self, envelope: &Envelope, cycle: CycleRecord) -> Option<Letter> {
-        let runs = self.history.turns(cycle.id).await.unwrap_or_else(|error| {
+    /// What is on record of a cycle.
+    async fn turns(&self, cycle: CycleRecord) -> Vec<RunRecord> {
+        self.history.turns(cycle.id).await.unwrap_or_else(|error| {
             tracing::warn!("a summary lacks the runs: {error}");
             Vec::new()
-        });
-        // Without its runs nobody knows what to leave out.
-        if !(is_worth_a_summary(&self.wanted, &runs) || runs.is_empty() && cycle.problems > 0) {
-            return None;
-        }
+        })
+    }
+
+    async fn summary(&self, envelope: &Envelope, cycle: CycleRecord) -> Letter {
+        let runs = self.turns(cycle).await;
         let mut logs = timeout(LOGS, self.all_logs(&runs)).await.unwrap_or_default();
         let mut turns = Vec::new();
         for run in runs {
@@ -91,7 +108,7 @@ impl Facts {
             (beside, snapshot.queue().next_run)
         };
         let summary = Summary { cycle, turns, beside, remarks: self.remarks(), next_run };
-        Some(render::summary(envelope, &summary))
+        render::summary(envelope, &summary)
     }
 
     async fn all_logs(&self, runs: &[RunRecord]) -> Vec<(crate::model::RunId, Vec<String>)> {

@@ -134,6 +134,12 @@ impl Mail {
                 "the mail server did not take everything in time; what is left is sent at the next start"
             );
         }
+        let lost = self.desk.count_unkept();
+        if lost > 0 {
+            tracing::error!(
+                "{lost} notes for mails were neither sent nor kept, for the disk failed; they are lost"
+            );
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::note::{Urgency, Waiting, has_failed};
 use crate::config::Notification;
-use crate::model::{CycleId, Event, JobResult, RunRecord, Snapshot, What};
+use crate::model::{CycleId, CycleRecord, Event, JobResult, RunRecord, Snapshot, What};
 
 /// A failure is told at once if its cycle goes on for so long, in seconds; else its summary is near.
 const SUMMARY_IS_NEAR: u64 = 600;
@@ -43,17 +43,23 @@ fn is_end_worth_a_note(wanted: &Notification, run: &RunRecord, recovered: bool, 
     }
 }
 
-/// Whether a cycle is worth a summary.
-pub(super) fn is_worth_a_summary(wanted: &Notification, turns: &[RunRecord]) -> bool {
+/// Whether a cycle is worth a summary. `turns` is what is on record of it.
+pub(super) fn is_worth_a_summary(wanted: &Notification, cycle: &CycleRecord, turns: &[RunRecord]) -> bool {
+    let is_bad = |turn: &RunRecord| match turn.result {
+        _ if turn.overrun && wanted.on_timeout => true,
+        Some(JobResult::Partial) => wanted.on_partial,
+        Some(JobResult::Completed) => false,
+        Some(_) => wanted.on_failure,
+        // Still under way: the limit was told of, or it is only watched.
+        None => false,
+    };
+    // What is not on record, for the disk failed, may be anything.
+    let not_completed = turns.iter().filter(|turn| turn.open || turn.is_problem()).count();
+    let is_unknown = usize::try_from(cycle.problems).is_ok_and(|problems| problems > not_completed);
+    let is_any_wanted = wanted.on_timeout || wanted.on_partial || wanted.on_failure;
     wanted.on_complete
-        || turns.iter().filter(|turn| !turn.is_called_off()).any(|turn| match turn.result {
-            _ if turn.overrun && wanted.on_timeout => true,
-            Some(JobResult::Partial) => wanted.on_partial,
-            Some(JobResult::Completed) => false,
-            Some(_) => wanted.on_failure,
-            // Still under way: the limit was told of, or it is only watched.
-            None => false,
-        })
+        || (is_unknown && is_any_wanted)
+        || turns.iter().any(|turn| !turn.is_called_off() && is_bad(turn))
 }
 
 /// Notes that make one letter.
@@ -64,6 +70,17 @@ pub(super) struct Bundle {
     pub letter: Option<String>,
     /// Who has not got it yet, if some have.
     pub missing: Option<Vec<String>>,
+}
+
+impl Bundle {
+    /// What it is known by from one look at the outbox to the next.
+    pub fn name(&self) -> String {
+        match (&self.letter, self.notes.first()) {
+            (Some(letter), _) => letter.clone(),
+            (None, Some(first)) => first.id.map_or_else(|| first.note.write(), |id| format!("#{id}")),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// What to do with the notes that wait.
@@ -92,7 +109,8 @@ pub(super) fn plan(waiting: Vec<Waiting>, hold: bool) -> Plan {
                     plan.bundles.push(Bundle { notes: vec![one], letter: Some(letter), missing });
                 }
             }
-        } else if one.note.is_told_by().is_some_and(|cycle| summaries.contains(&cycle)) {
+        } else if one.id.is_some() && one.note.is_told_by().is_some_and(|cycle| summaries.contains(&cycle)) {
+            // One that could not be kept tells of a run that is not on record either: no summary knows of it.
             plan.told.push(one);
         } else {
             match one.note.urgency() {

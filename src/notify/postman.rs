@@ -49,8 +49,10 @@ struct Memory {
     /// How often in a row the server could not be used, and when to try again.
     failures: u32,
     try_at: Option<Instant>,
-    /// When letters that were not taken are tried again, each by its first note.
-    not_taken: HashMap<i64, Instant>,
+    /// When letters that were not taken are tried again, each by its name.
+    not_taken: HashMap<String, Instant>,
+    /// How often in a row the disk could not take what a letter is to be known by.
+    unaddressed: u32,
     told: Option<OutboxState>,
 }
 
@@ -99,8 +101,17 @@ impl Postman {
         if !plan.told.is_empty() {
             self.desk.tried(&plan.told, Attempt::Done).await;
         }
+        self.memory.not_taken.retain(|letter, _| plan.bundles.iter().any(|bundle| bundle.name() == *letter));
+        let mut bundles = Vec::new();
+        for bundle in plan.bundles {
+            if self.facts.are_worth_a_letter(&bundle.notes).await {
+                bundles.push(bundle);
+            } else {
+                self.desk.tried(&bundle.notes, Attempt::Done).await;
+            }
+        }
         let (due, later): (Vec<_>, Vec<_>) =
-            plan.bundles.into_iter().partition(|bundle| last || self.memory.is_due(bundle, now));
+            bundles.into_iter().partition(|bundle| last || self.memory.is_due(bundle, now));
         // A server that was down is tried for every new note, for old ones only after a pause.
         let is_new = |bundle: &Bundle| bundle.notes.iter().any(|note| note.tries == 0);
         let patient = self.memory.try_at.is_some_and(|at| at > now) && !last && !due.iter().any(is_new);
@@ -132,20 +143,16 @@ impl Postman {
         };
         (self.memory.failures, self.memory.try_at) = (0, None);
         let mut waits = false;
-        for bundle in due {
+        for mut bundle in due {
             if session.is_broken() {
                 // The rest comes with another connection.
                 self.memory.failures = self.memory.failures.saturating_add(1);
                 self.memory.try_at = Some(Instant::now() + pause(self.memory.failures));
                 return true;
             }
-            if let Some(pause) = self.send(&bundle, &mut session).await {
+            if let Some(pause) = self.send(&mut bundle, &mut session).await {
                 waits = true;
-                if let Some(first) = bundle.notes.iter().find_map(|note| note.id) {
-                    self.memory.not_taken.insert(first, Instant::now() + pause);
-                } else {
-                    self.memory.try_at = Some(Instant::now() + pause);
-                }
+                self.memory.not_taken.insert(bundle.name(), Instant::now() + pause);
             }
         }
         session.close().await;
@@ -153,23 +160,24 @@ impl Postman {
     }
 
     /// Sends a letter; answers how long to wait where it has to be tried again.
-    async fn send(&mut self, bundle: &Bundle, session: &mut Session) -> Option<Duration> {
+    async fn send(&mut self, bundle: &mut Bundle, session: &mut Session) -> Option<Duration> {
         let notes = &bundle.notes;
-        let id = bundle
-            .letter
-            .clone()
-            .unwrap_or_else(|| letter_id(notes.first().map_or(Timestamp::UNIX_EPOCH, |note| note.at)));
+        let first = || notes.first().map_or(Timestamp::UNIX_EPOCH, |note| note.at);
+        let id = bundle.letter.clone().unwrap_or_else(|| letter_id(first()));
         let Some(letter) = self.facts.letter(&id, notes).await else {
-            // There is nothing to tell after all.
-            self.done(notes).await;
+            self.desk.tried(notes, Attempt::Done).await;
             return None;
         };
-        if bundle.letter.is_none()
-            && let Err(error) = self.desk.address(notes, &id).await
-        {
-            tracing::warn!("a mail waits for the disk: {error}");
-            return Some(PAUSES.0);
+        if bundle.letter.is_none() {
+            if let Err(error) = self.desk.address(notes, &id).await {
+                tracing::warn!("a mail waits for the disk: {error}");
+                self.memory.unaddressed = self.memory.unaddressed.saturating_add(1);
+                return Some(pause(self.memory.unaddressed));
+            }
+            self.memory.unaddressed = 0;
+            bundle.letter = Some(id);
         }
+        let (bundle, notes) = (&*bundle, &bundle.notes);
         let to = bundle.missing.as_ref().unwrap_or(&self.wanted.to_addresses);
         let tries = notes.iter().map(|note| note.tries).max().unwrap_or(0);
         match session.send(&letter, to).await {
@@ -184,7 +192,7 @@ impl Postman {
                 let later = receipt.refused.iter().filter(|refused| !refused.for_good);
                 let missing: Vec<String> = later.map(|refused| refused.address.clone()).collect();
                 if missing.is_empty() {
-                    self.done(notes).await;
+                    self.desk.tried(notes, Attempt::Done).await;
                     return None;
                 }
                 let answer = receipt.refused.first().map_or("", |refused| refused.answer.as_str());
@@ -199,11 +207,6 @@ impl Postman {
         }
     }
 
-    async fn done(&mut self, notes: &[Waiting]) {
-        self.memory.forget(notes);
-        self.desk.tried(notes, Attempt::Done).await;
-    }
-
     /// Notes that a letter was tried in vain. Whether it is tried again.
     async fn failed(&mut self, bundle: &Bundle, error: String, missing: Option<Vec<String>>) -> bool {
         let (most, old) = GIVEN_UP;
@@ -212,7 +215,6 @@ impl Postman {
         };
         let given_up = bundle.notes.iter().all(is_over);
         if given_up {
-            self.memory.forget(&bundle.notes);
             let about: Vec<String> = bundle.notes.iter().map(|note| note.note.in_a_word()).collect();
             tracing::error!("given up after three days: the mail about {}; {error}", about.join(", "));
         }
@@ -234,13 +236,7 @@ impl Postman {
 
 impl Memory {
     fn is_due(&self, bundle: &Bundle, now: Instant) -> bool {
-        bundle.notes.iter().filter_map(|note| self.not_taken.get(&note.id?)).all(|at| *at <= now)
-    }
-
-    fn forget(&mut self, notes: &[Waiting]) {
-        for id in notes.iter().filter_map(|note| note.id) {
-            self.not_taken.remove(&id);
-        }
+        self.not_taken.get(&bundle.name()).is_none_or(|at| *at <= now)
     }
 }
 

@@ -84,6 +84,14 @@ impl Activation {
         news
     }
 
+    /// Nobody tries to disable it any more for now, and the last attempt failed. Whether that is to be told now.
+    pub fn is_given_up(&mut self) -> bool {
+        let news = self.failures > 0 && !self.told;
+        self.told |= news;
+        self.stuck |= news;
+        news
+    }
+
     /// It could not be disabled. Whether that is to be told now.
     pub fn failed(&mut self, why: String, now: Instant) -> bool {
         self.lowering = false;
@@ -92,10 +100,7 @@ impl Activation {
         let give_up = self.failures >= ATTEMPTS;
         let pause = if give_up { STUCK_PAUSE } else { RETRY_PAUSE * self.failures };
         self.not_before = Some(now + pause);
-        let news = give_up && !self.told;
-        self.told |= news;
-        self.stuck |= news;
-        news
+        give_up && self.is_given_up()
     }
 }
 
@@ -122,6 +127,15 @@ impl Activations {
     pub fn add(&mut self, server: &ServerName, destination: DestinationId) {
         if self.find(server, destination).is_none() {
             self.0.push(Activation::new(server.clone(), destination));
+        }
+    }
+
+    /// Takes those in that an earlier process has enabled.
+    pub fn take_in(&mut self, others: Self) {
+        for one in others.0 {
+            if self.find(&one.server, one.destination).is_none() {
+                self.0.push(one);
+            }
         }
     }
 
@@ -183,6 +197,15 @@ impl Activations {
         let (known, unknown) = std::mem::take(&mut self.0).into_iter().partition(|one| is_known(&one.server));
         self.0 = known;
         unknown
+    }
+
+    /// Those that could not be disabled and are not told of yet, with the reasons; from now on they are.
+    pub fn given_up(&mut self) -> Vec<(ServerName, DestinationId, String)> {
+        let left = self.0.iter_mut().filter_map(|one| {
+            let given_up = one.is_given_up();
+            given_up.then(|| (one.server.clone(), one.destination, one.why.clone().unwrap_or_default()))
+        });
+        left.collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Activation> {

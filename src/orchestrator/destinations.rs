@@ -22,6 +22,9 @@ use crate::model::{DestinationId, Reason, ServerName, What};
 const KEPT_AS: &str = "destinations";
 /// How long a destination that was seen enabled is not asked about again.
 const SEEN_FOR: Duration = Duration::from_secs(5 * 60);
+/// The pause before what an earlier process enabled is read again.
+const READ_AGAIN: Duration = Duration::from_secs(60);
+
 /// What is known of the destinations.
 #[derive(Default)]
 pub(super) struct Destinations {
@@ -31,6 +34,8 @@ pub(super) struct Destinations {
     pub seen: HashMap<ServerName, Instant>,
     /// What was told of each server's last, so that it is told once.
     told: HashMap<ServerName, String>,
+    /// What an earlier process enabled could not be read so far, and is tried again then.
+    unread: Option<Instant>,
 }
 
 impl Destinations {
@@ -61,35 +66,46 @@ pub(super) enum Prepared {
 impl Orchestrator {
     /// Takes up what an earlier process enabled.
     pub(super) async fn recall_destinations(&mut self) {
-        let kept = self.history.kept(KEPT_AS).await.map_err(|error| error.to_string());
-        let read = kept.and_then(|kept| match kept {
-            Some(text) => {
-                Activations::read(&text).map_err(|error| format!("the record makes no sense: {error}"))
-            }
-            None => Ok(Activations::default()),
-        });
-        match read {
-            Ok(activations) => self.destinations.activations = activations,
-            Err(error) => {
-                let text = format!(
-                    "which destinations an earlier start enabled is not known: {error}; \
-                     look with `destinations` whether one is enabled that should not be"
-                );
-                return self.tell(What::Alert { job: None, text }).await;
-            }
+        if let Err(error) = self.try_to_recall_destinations().await {
+            let text = format!(
+                "which destinations an earlier start enabled is not known: {error}; \
+                 look with `destinations` whether one is enabled that should not be"
+            );
+            self.tell(What::Alert { job: None, text }).await;
         }
+    }
+
+    /// Takes it up now, if it could not be read before.
+    pub(super) async fn recall_destinations_again(&mut self) {
+        if self.destinations.unread.is_some_and(|at| at <= Instant::now())
+            && let Err(error) = self.try_to_recall_destinations().await
+        {
+            tracing::debug!("which destinations an earlier start enabled is still not known: {error}");
+        }
+    }
+
+    async fn try_to_recall_destinations(&mut self) -> Result<(), String> {
+        self.destinations.unread = Some(Instant::now() + READ_AGAIN);
+        let kept = self.history.kept(KEPT_AS).await.map_err(|error| error.to_string())?;
+        // What was read and makes no sense makes no more sense the next time.
+        self.destinations.unread = None;
+        let recalled = Activations::read(kept.as_deref().unwrap_or("[]"));
+        let recalled = recalled.map_err(|error| format!("the record makes no sense: {error}"))?;
+        self.destinations.activations.take_in(recalled);
         let config = Arc::clone(&self.config);
         let is_known = |name: &ServerName| config.servers.iter().any(|server| server.name == *name);
         let lost = self.destinations.activations.drop_unknown(is_known);
         if lost.is_empty() {
-            return;
+            return Ok(());
         }
-        self.keep_destinations().await;
         for one in lost {
             let error = "the server is no longer configured; disable it in JetBackup there".to_owned();
             self.tell(What::DestinationStuck { server: one.server, destination: one.destination, error })
                 .await;
         }
+        // After it was told: nobody else knows of it then.
+        self.keep_destinations().await;
+        Ok(())
     }
 
     /// Sees to it that the destination of a server's jobs is enabled, as far as the configuration asks for it.
@@ -201,6 +217,13 @@ impl Orchestrator {
     }
 
     pub(super) async fn keep_destinations(&mut self) {
+        // What is on record from before must not be written over by what is known now.
+        if self.destinations.unread.is_some()
+            && let Ok(Some(kept)) = self.history.kept(KEPT_AS).await
+            && let Ok(recalled) = Activations::read(&kept)
+        {
+            self.destinations.activations.take_in(recalled);
+        }
         let text = self.destinations.activations.written();
         if let Err(error) = self.history.keep(KEPT_AS, text).await {
             let text = format!(

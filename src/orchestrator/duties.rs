@@ -145,6 +145,7 @@ impl Orchestrator {
             duties.jobs_known = true;
             self.know_jobs().await;
         }
+        self.recall_destinations_again().await;
         self.tell_stale().await;
         if plausible {
             duties.timetable.set(self.clock.now());

@@ -66,11 +66,12 @@ impl Orchestrator {
         match outcome {
             Lowered::Disabled { asked } => {
                 let Some(one) = self.destinations.activations.remove(&server, destination) else { return };
-                self.keep_destinations().await;
                 if asked || one.confirmed || one.stuck {
                     let recovered = one.stuck;
                     self.tell(What::DestinationDisabled { server, destination, recovered }).await;
                 }
+                // After it was told: the next start tells it again rather than nobody.
+                self.keep_destinations().await;
             }
             Lowered::Busy(why) => {
                 tracing::info!("destination {destination} of {server} stays enabled for now: {why}");
@@ -94,6 +95,7 @@ impl Orchestrator {
 
     /// The last that a single run does: disables what it enabled, as far as nothing writes, and not for ever.
     pub(super) async fn lower_before_end(&mut self) {
+        self.recall_destinations_again().await;
         let (leave, deadline) = (self.leave.clone(), Instant::now() + LAST_CHANCE);
         while !leave.is_cancelled() {
             self.start_lowering();
@@ -116,6 +118,13 @@ impl Orchestrator {
 
     /// What a single run leaves enabled, and why; not what was told as stuck.
     async fn tell_left_enabled(&mut self) {
+        let given_up = self.destinations.activations.given_up();
+        if !given_up.is_empty() {
+            self.keep_destinations().await;
+        }
+        for (server, destination, error) in given_up {
+            self.tell(What::DestinationStuck { server, destination, error }).await;
+        }
         let why = |server: &ServerName| match () {
             () if !is_done_with(&self.queue, &self.runs, server) => "a backup may be writing to it",
             () if self.leave.is_cancelled() => "this program was told to end",

@@ -225,9 +225,13 @@ impl Orchestrator {
     }
 
     fn may_dispatch(&self) -> bool {
-        let due = self.not_before.is_none_or(|at| Instant::now() >= at);
-        let lowering = self.queue.first().is_some_and(|key| self.destinations.is_lowering(&key.server));
-        !self.queue.is_empty() && due && !lowering && self.lane() == Lane::Free
+        self.not_before.is_none_or(|at| Instant::now() >= at) && self.waits_for_time_alone()
+    }
+
+    /// Whether nothing but the time keeps the first job of the queue from its turn.
+    fn waits_for_time_alone(&self) -> bool {
+        let ready = |key: &JobKey| !self.destinations.is_lowering(&key.server);
+        self.queue.first().is_some_and(ready) && self.lane() == Lane::Free
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -237,7 +241,7 @@ impl Orchestrator {
 
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
-        let dispatch = self.not_before.filter(|_| !self.queue.is_empty() && self.lane() == Lane::Free);
+        let dispatch = self.not_before.filter(|_| self.waits_for_time_alone());
         let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
         let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
         let duties = self.duties.as_ref().map(|duties| now + duties.nap);

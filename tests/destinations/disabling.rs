@@ -1,7 +1,7 @@
 //! After the jobs: disabled as soon as nothing writes to it, and never before.
 
 use jetbackup_remote::model::{Command, Selection, What};
-use jetbackup_remote::orchestrator::WallClock as _;
+use jetbackup_remote::orchestrator::{Duties, Timetable, WallClock as _};
 use jetbackup_sim::{Destination, Fault, Job, Spoil};
 use serde_json::json;
 
@@ -188,5 +188,34 @@ async fn what_writes_to_it_for_hours_is_told_once() {
     assert!(!is_disabled(&night, "a") && night.is_writing("a"));
     tokio::time::sleep(seconds(40_000)).await;
     assert_eq!(told(&mut daemon), [""; 0]);
+    daemon.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wheel_does_not_spin_while_a_job_waits_for_an_attempt_to_disable() {
+    let slow = Fault::new(Spoil::Hang(25)).on("manageDestination").skip(1).times(1);
+    let worlds = vec![("a", server(vec![completed(60)])), ("b", server(vec![completed(60)]).fault(slow))];
+    let night = forced(worlds, &["a/1", "b/1"]);
+    let mut turns = 0;
+    let duties = Duties::new(
+        Timetable::Never,
+        move || {
+            turns += 1;
+            assert!(turns < 2000, "it spins");
+        },
+        None,
+    );
+    let mut daemon = night.serve_with(duties, std::sync::Arc::new(night.clock)).await;
+    night.cut("a", true);
+    daemon.ask(only("b/1")).await;
+    until(&mut daemon, |what| matches!(what, What::CycleFinished(_))).await;
+    // One that cannot be asked is to be tried again, and is called off before that.
+    daemon.ask(only("a/1")).await;
+    until(&mut daemon, |what| matches!(what, What::Waiting { reason: Some(_) })).await;
+    assert!(daemon.ask(Command::StopAfterCurrent).await.accepted);
+    until(&mut daemon, |what| matches!(what, What::CycleFinished(_))).await;
+    daemon.ask(only("b/1")).await;
+    let over = until(&mut daemon, |what| matches!(what, What::CycleFinished(_)));
+    tokio::time::timeout(seconds(3600), over).await.expect("the daemon is at work");
     daemon.leave().await;
 }

@@ -130,3 +130,69 @@ async fn a_server_that_left_the_configuration_is_told_of() {
         daemon.leave().await;
     }
 }
+
+/// Makes the small texts of the history unreadable, or readable again.
+fn hide_texts(night: &Night, hide: bool) {
+    let database = rusqlite::Connection::open(night.state.path().join("history.db")).unwrap();
+    let sql = if hide { "ALTER TABLE meta RENAME TO hidden" } else { "ALTER TABLE hidden RENAME TO meta" };
+    database.execute_batch(sql).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_enabled_is_remembered_as_soon_as_the_record_can_be_read() {
+    let worlds = vec![("a", server(vec![completed(60)])), ("b", server(vec![completed(60)]))];
+    let mut night = forced(worlds, &["a/1", "b/1"]);
+    let mut runner = night.start(Selection::default()).await;
+    until(&mut runner, |what| matches!(what, What::DestinationEnabled { .. })).await;
+    runner.kill().await;
+    night.configure(|config| config.jobs.retain(|job| job.key.server.as_str() == "b"));
+    let mut daemon = night.serve().await;
+    hide_texts(&night, true);
+    until(&mut daemon, |what| matches!(what, What::Alert { text, .. } if text.contains("is not known")))
+        .await;
+    hide_texts(&night, false);
+    // What is enabled meanwhile takes nothing from the record.
+    daemon.ask(all()).await;
+    until(&mut daemon, |what| matches!(what, What::DestinationEnabled { .. })).await;
+    daemon.kill().await;
+    let mut daemon = night.serve().await;
+    while !is_disabled(&night, "a") || !is_disabled(&night, "b") {
+        let disabled = until(&mut daemon, |what| matches!(what, What::DestinationDisabled { .. }));
+        tokio::time::timeout(seconds(3600), disabled).await.expect("both are disabled after all");
+    }
+    daemon.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_could_not_read_the_record_reads_it_later() {
+    let night = forced(vec![("a", server(vec![completed(60)]))], &["a/1"]);
+    let mut runner = night.start(Selection::default()).await;
+    until(&mut runner, |what| matches!(what, What::DestinationEnabled { .. })).await;
+    runner.kill().await;
+    let mut other = night;
+    other.configure(|config| config.jobs.clear());
+    let mut daemon = other.serve().await;
+    hide_texts(&other, true);
+    until(&mut daemon, |what| matches!(what, What::Alert { text, .. } if text.contains("is not known")))
+        .await;
+    hide_texts(&other, false);
+    let disabled = until(&mut daemon, |what| matches!(what, What::DestinationDisabled { .. }));
+    tokio::time::timeout(seconds(3600), disabled).await.expect("it is disabled after all");
+    daemon.leave().await;
+    assert!(is_disabled(&other, "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_whose_server_falls_silent_at_the_end_tells_that_it_could_not_disable_it() {
+    let night = forced(vec![("a", server(vec![completed(600)]))], &["a/1"]);
+    let mut runner = night.start(Selection::default()).await;
+    until(&mut runner, |what| matches!(what, What::JobFinished { .. })).await;
+    night.world("a").add_fault(Fault::new(Spoil::Hang(100)));
+    until(&mut runner, |what| match what {
+        What::DestinationStuck { error, .. } => error.contains("connection lost"),
+        What::Leaving => panic!("it was not told"),
+        _ => false,
+    })
+    .await;
+    runner.end().await;
+}

@@ -153,19 +153,49 @@ fn each_flag_means_what_it_says() {
 #[test]
 fn a_summary_needs_a_reason() {
     let quiet = [ended(1, JobResult::Completed)];
-    assert!(!is_worth_a_summary(&wanted(|_| ()), &quiet));
-    assert!(is_worth_a_summary(&wanted(|wanted| wanted.on_complete = true), &quiet));
+    assert!(!is_worth(&wanted(|_| ()), &quiet));
+    assert!(is_worth(&wanted(|wanted| wanted.on_complete = true), &quiet));
     let with = |result| [ended(1, JobResult::Completed), ended(2, result)];
-    assert!(is_worth_a_summary(&wanted(|_| ()), &with(JobResult::Partial)));
-    assert!(!is_worth_a_summary(&wanted(|wanted| wanted.on_partial = false), &with(JobResult::Partial)));
-    assert!(is_worth_a_summary(&wanted(|_| ()), &with(JobResult::Skipped)));
-    assert!(!is_worth_a_summary(&wanted(|wanted| wanted.on_failure = false), &with(JobResult::Failed)));
+    assert!(is_worth(&wanted(|_| ()), &with(JobResult::Partial)));
+    assert!(!is_worth(&wanted(|wanted| wanted.on_partial = false), &with(JobResult::Partial)));
+    assert!(is_worth(&wanted(|_| ()), &with(JobResult::Skipped)));
+    assert!(!is_worth(&wanted(|wanted| wanted.on_failure = false), &with(JobResult::Failed)));
     let mut late = with(JobResult::Completed);
     late[1].overrun = true;
-    assert!(is_worth_a_summary(&wanted(|_| ()), &late));
+    assert!(is_worth(&wanted(|_| ()), &late));
     let mut called_off = with(JobResult::Skipped);
     called_off[1].reason = Some(crate::model::Reason::StoppedByUser);
-    assert!(!is_worth_a_summary(&wanted(|_| ()), &called_off), "a person knows what he called off");
+    assert!(!is_worth(&wanted(|_| ()), &called_off), "a person knows what he called off");
+}
+
+/// Whether these turns are worth a summary, all of them being on record.
+fn is_worth(wanted: &Notification, turns: &[Run]) -> bool {
+    is_worth_a_summary(wanted, &over(turns.iter().filter(|turn| turn.is_problem()).count()), turns)
+}
+
+fn over(problems: usize) -> CycleRecord {
+    let problems = u32::try_from(problems).unwrap();
+    CycleRecord { problems, ..CycleRecord::begun(CYCLE, Timestamp::UNIX_EPOCH, 2) }
+}
+
+#[test]
+fn what_is_not_on_record_of_a_cycle_is_worth_a_summary() {
+    let completed = [ended(1, JobResult::Completed)];
+    assert!(is_worth_a_summary(&wanted(|_| ()), &over(1), &completed), "its turn could not be recorded");
+    let nothing = wanted(|wanted| {
+        (wanted.on_failure, wanted.on_timeout, wanted.on_partial) = (false, false, false);
+    });
+    assert!(!is_worth_a_summary(&nothing, &over(1), &completed));
+    let failed = [ended(1, JobResult::Failed)];
+    assert!(!is_worth_a_summary(&wanted(|wanted| wanted.on_failure = false), &over(1), &failed));
+}
+
+#[test]
+fn a_failure_that_is_not_on_record_is_told_beside_the_summary() {
+    let unkept = Waiting { id: None, ..failure(1) };
+    let plan = plan(vec![unkept.clone(), failure(2), summary(3)], false);
+    assert_eq!(plan.told, [failure(2)]);
+    assert!(plan.bundles.iter().any(|bundle| bundle.notes == [unkept.clone()]), "{plan:?}");
 }
 
 fn waits(id: i64, event: Event) -> Waiting {
