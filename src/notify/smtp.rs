@@ -367,16 +367,26 @@ impl Session {
 
 /// What a server said, or what happened instead.
 fn said(error: &SmtpError) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_said = cause.to_string();
-        if !said.contains(&cause_said) {
-            said = format!("{said}: {cause_said}");
-        }
-        source = cause.source();
+    // The client's errors repeat those they come from, behind words of their own that say less than the step does.
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(deeper) = cause.source().filter(|_| has_nothing_to_add(cause)) {
+        cause = deeper;
     }
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut said = cause.to_string();
+    while let Some(deeper) = cause.source() {
+        let deeper_said = deeper.to_string();
+        if !said.contains(&deeper_said) {
+            said = format!("{said}: {deeper_said}");
+        }
+        cause = deeper;
+    }
+    let code = error.status().map(|code| format!("{code} ")).unwrap_or_default();
+    code + &said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether it is an error of the client that only wraps another one.
+fn has_nothing_to_add(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<SmtpError>().is_some_and(|error| !error.is_response())
 }
 
 fn words(response: &Response) -> String {

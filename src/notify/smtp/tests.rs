@@ -128,6 +128,20 @@ async fn only_a_word_that_it_was_taken_counts() {
     assert!(session.is_broken());
 }
 
+#[tokio::test]
+async fn what_went_wrong_is_said_once() {
+    // Free now, and nobody takes it within a moment.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let Err(error) = mailer(port, HANDING_OVER).open().await else { panic!("somebody is there") };
+    let expected = format!(
+        "mail server 127.0.0.1:{port}: connecting: Connection refused (os error 111); is a mail server running there?"
+    );
+    assert_eq!(error.to_string(), expected);
+    let port = scripted(&[("554 5.7.1 go away", 0)]);
+    let Err(error) = mailer(port, HANDING_OVER).open().await else { panic!("it lets us in") };
+    assert_eq!(error.to_string(), format!("mail server 127.0.0.1:{port}: connecting: 554 5.7.1 go away"));
+}
+
 proptest! {
     #[test]
     fn no_label_adds_a_header(subject in any::<String>()) {

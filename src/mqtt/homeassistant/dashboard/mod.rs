@@ -30,6 +30,7 @@ pub fn dashboard(config: &Config) -> String {
     let sections: Vec<String> = jobs.iter().map(|job| section(&context, job)).collect();
     let values = [
         ("hub", context.naming.hub_stem()),
+        ("attention", attention(&servers)),
         ("jobs", list(&jobs)),
         ("servers", list(&servers)),
         ("span", SPAN.trim_end().to_owned()),
@@ -106,6 +107,15 @@ impl Button<'_> {
         ];
         filled(BUTTON, &values)
     }
+}
+
+/// The conditions that a server has something to look at.
+fn attention(servers: &[Row]) -> String {
+    let condition = |server: &Row| {
+        let entity = entity_id("binary_sensor", &server.stem, "attention");
+        format!("- condition: state\n  entity: {entity}\n  state: \"on\"")
+    };
+    servers.iter().map(condition).collect::<Vec<_>>().join("\n")
 }
 
 fn hub_buttons(context: &Context) -> String {
@@ -263,6 +273,19 @@ mod tests {
             assert!(text.contains(&format!("name: \"Accounts ({server})\"")), "{text}");
             assert!(text.contains(&format!("text: \"Run Accounts ({server})?\"")), "{text}");
         }
+    }
+
+    #[test]
+    fn what_needs_attention_on_a_server_is_shown_and_brings_the_card_up() {
+        let config = parse(&example());
+        let text = dashboard(&config);
+        let naming = Naming::new(&config, "");
+        for server in &config.servers {
+            let entity = entity_id("binary_sensor", &naming.server_stem(&server.name), "attention");
+            let condition = format!("entity: {entity}\n                    state: \"on\"\n");
+            assert!(text.contains(&condition), "{text}");
+        }
+        assert!(text.contains(r#"state_attr("binary_sensor." ~ id ~ "_attention", "remarks")"#), "{text}");
     }
 
     proptest! {
