@@ -63,12 +63,12 @@ for crate in aws-lc-rs aws-lc-sys openssl openssl-sys native-tls; do
   fi
 done
 
-# They take long and the tests often wait: both at once. Their output follows below.
-step "static binaries for three machines, begun"
+# It takes long and the tests often wait: both at once. What it says follows below.
+step "static binaries and packages, begun"
 mkdir -p target
-nice make dist >target/dist.log 2>&1 &
-dist=$!
-trap 'kill "$dist" 2>/dev/null || true' EXIT
+nice tests/appliance.sh >target/appliance.log 2>&1 &
+appliance=$!
+trap 'kill "$appliance" 2>/dev/null || true' EXIT
 
 step "tests"
 cargo build --workspace --bins --locked
@@ -80,28 +80,13 @@ RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
 step "demo"
 cargo run --locked --quiet --example demo
 
-step "static binaries for three machines"
-wait "$dist" || { cat target/dist.log >&2; exit 1; }
+step "static binaries and packages"
+wait "$appliance" || { cat target/appliance.log >&2; exit 1; }
 trap - EXIT
-grep -E "static,|  dist/|jetbackup-remote-" target/dist.log
+grep -vE "^ +(Compiling|Downloaded|Downloading)" target/appliance.log
+
+step "the static binaries at work"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf; do
   tools/static/foreign.sh "$target" "dist/jetbackup-remote-$version-$target"
 done
-
-step "systemd units"
-tools/check-units.sh
-
-step "Debian packages"
-for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf; do
-  deb=$(tools/deb/build.sh "$target" "dist/jetbackup-remote-$version-$target")
-  "${sudo[@]}" tools/deb/try.sh "$deb"
-done
-
-step "OpenWrt packages"
-for target in aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf x86_64-unknown-linux-musl; do
-  ipk=$(tools/openwrt/build.sh "$target" "dist/jetbackup-remote-$version-$target")
-  echo "$ipk"
-  tar -xzOf "$ipk" ./data.tar.gz | tar -tz
-done
-"${sudo[@]}" tools/openwrt/try.sh "$ipk"
