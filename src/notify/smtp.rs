@@ -1,6 +1,5 @@
 //! One visit at the mail server: letters are handed over, and each recipient's answer is heard.
 
-use std::error::Error as _;
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
