@@ -413,6 +413,27 @@ async fn killed_at_any_moment_it_takes_up_what_it_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_single_run_tells_the_end_of_the_cycle_that_was_killed_before_it() {
+    let worlds = vec![("a", one(completed(60))), ("b", one(completed(900)))];
+    let night = Night::new(worlds, &["a/1", "b/1"], json!({}));
+    let mut runner = night.start(Selection::default()).await;
+    for _ in 0..2 {
+        runner.event("job_started").await;
+    }
+    runner.kill().await;
+    let mut runner = night.start(only("a")).await;
+    let told = runner.event("cycle_finished").await;
+    let What::CycleFinished(killed) = told.what else { panic!("{told:?}") };
+    assert_eq!((killed.total, killed.completed, killed.problems), (2, 1, 1));
+    runner.end().await;
+    let mut runner = night.start(only("a")).await;
+    let told = runner.event("cycle_finished").await;
+    let What::CycleFinished(over) = told.what else { panic!("{told:?}") };
+    assert_eq!((over.total, over.completed), (1, 1), "it is told once");
+    runner.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_left_open_elsewhere_keeps_the_lane_under_a_selection_too() {
     let night =
         Night::new(vec![("a", one(completed(60))), ("b", one(completed(900)))], &["b/1", "a/1"], json!({}));

@@ -37,14 +37,17 @@ impl Orchestrator {
     /// Goes on with the cycle that an earlier process left, if it is young enough.
     pub(super) async fn resume(&mut self) {
         let Interrupted { cycle, jobs } = match self.history.interrupted().await {
-            Ok(Some(found)) if is_young(&found.cycle, self.clock.now()) => found,
-            Ok(_) => return,
+            Ok(Some(found)) => found,
+            Ok(None) => return,
             Err(error) => {
                 let text = format!("whether a cycle was interrupted is not known: {error}");
                 self.tell(What::Alert { job: None, text }).await;
                 return;
             }
         };
+        if !is_young(&cycle, self.clock.now()) {
+            return self.tell_end_of(cycle).await;
+        }
         for job in &jobs {
             self.queue.ask(job);
         }
@@ -53,6 +56,23 @@ impl Orchestrator {
         for job in jobs.iter().filter(|job| self.config.job(job).is_none()).cloned().collect::<Vec<_>>() {
             self.skip(&job, Reason::NotConfigured, None).await;
         }
+    }
+
+    /// Tells the end of a cycle that an earlier process left, before another one begins.
+    pub(super) async fn end_interrupted(&mut self) {
+        match self.history.interrupted().await {
+            Ok(Some(Interrupted { cycle, .. })) => self.tell_end_of(cycle).await,
+            Ok(None) => {}
+            // A disk that cannot be read is told of by the first commit.
+            Err(error) => tracing::warn!("whether a cycle was interrupted is not known: {error}"),
+        }
+    }
+
+    /// Nobody takes this cycle up any more. What of it was to be told with its end is told now, if never before.
+    async fn tell_end_of(&mut self, mut cycle: CycleRecord) {
+        cycle.ended = Some(self.clock.now());
+        cycle.problems = cycle.total.saturating_sub(cycle.completed);
+        self.tell(What::CycleFinished(cycle)).await;
     }
 
     /// Whether a run is its job's turn in the cycle under way.

@@ -157,6 +157,7 @@ impl Orchestrator {
     /// then nothing more is triggered, and what runs is left alone and on record.
     pub async fn run(mut self, selection: &Selection, leave: CancellationToken) -> CycleRecord {
         self.leave = leave;
+        self.end_interrupted().await;
         self.begin(self.planned(selection)).await;
         self.restore().await;
         self.recall_destinations().await;

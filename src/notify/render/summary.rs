@@ -60,7 +60,9 @@ pub(in crate::notify) fn summary(envelope: &Envelope, summary: &Summary) -> Lett
     let turns = || summary.turns.iter().map(|turn| &turn.run);
     // Without its runs there is still what the cycle says of itself.
     let unknown = if summary.cycle.problems == 0 { Tag::Ok } else { Tag::Failed };
-    let tag = turns().map(tag).max().unwrap_or(unknown);
+    let absent =
+        usize::try_from(summary.cycle.total).unwrap_or(usize::MAX).saturating_sub(summary.turns.len());
+    let tag = turns().map(tag).chain((absent > 0).then_some(unknown)).max().unwrap_or(unknown);
     let subject = subject(&summary.cycle, &summary.turns);
     let cycle = &summary.cycle;
     let mut facts = vec![("Started", envelope.moment(cycle.started))];
@@ -87,8 +89,14 @@ pub(in crate::notify) fn summary(envelope: &Envelope, summary: &Summary) -> Lett
         };
         turns.into_iter().map(row).collect::<Vec<_>>()
     };
-    let page = Page::new(capitalized(&subject))
-        .with(Block::Facts(facts))
+    let mut page = Page::new(capitalized(&subject)).with(Block::Facts(facts));
+    if absent > 0 {
+        page = page.with(Block::Text(format!(
+            "Of {} no turn is on record: the program was cut off, or the disk failed.",
+            count(absent, "job", "jobs")
+        )));
+    }
+    let page = page
         .with_list("Not as it should be", rows(wrong))
         .with_list("Skipped", rows(skipped))
         .with_list("Still running", under_way)

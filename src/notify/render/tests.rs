@@ -234,9 +234,14 @@ fn a_turn_called_off_is_no_failure() {
     let mut called_off = run("web1", "Accounts", Some(JobResult::Skipped));
     called_off.reason = Some(Reason::StoppedByUser);
     let turns = vec![Turn { run: called_off, usual: None, log: Vec::new() }];
-    let summary_of =
-        Summary { cycle: cycle(), turns, beside: Vec::new(), remarks: Vec::new(), next_run: None };
+    let cycle = CycleRecord { total: 1, ..cycle() };
+    let mut summary_of = Summary { cycle, turns, beside: Vec::new(), remarks: Vec::new(), next_run: None };
     assert_eq!(summary(&envelope(), &summary_of).tag, Tag::Ok);
+    // But one that never came is.
+    summary_of.cycle.total = 2;
+    let letter = summary(&envelope(), &summary_of);
+    assert_eq!(letter.tag, Tag::Failed);
+    assert!(letter.text.contains("Of 1 job no turn is on record"), "{}", letter.text);
 }
 
 proptest! {
