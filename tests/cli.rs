@@ -228,8 +228,9 @@ fn the_commands_of_the_readme_do_what_it_says() {
         } else if line.starts_with("sh gate/install.sh ") {
             line.push_str(&format!(" --prefix '{}'", here(&server)));
         } else {
-            let known =
-                ["ssh-keygen ", "cp config.example.json "].iter().any(|start| line.starts_with(start));
+            let known = ["mkdir -p ", "ssh-keygen ", "cp config.example.json "]
+                .iter()
+                .any(|start| line.starts_with(start));
             assert!(known, "this test does not know what to do with {sample:?}");
         }
         let mut shell = Command::new("sh");

@@ -19,7 +19,8 @@ done
 config_load() { note config_load "$@"; }
 config_get() { eval "export -n $1=\"\${UCI_$3:-\$4}\""; }
 config_get_bool() { config_get "$@"; }
-start() { start_service; }
+# As rc.common does it: what procd is told of the triggers, it is told by a start.
+start() { start_service "$@"; service_triggers; }
 "#;
 
 struct Router {
@@ -130,8 +131,16 @@ fn at_boot_it_waits_for_the_network() {
     let config = router.path("config.json");
     fs::write(&config, "{}").unwrap();
     let config = config.to_str().unwrap();
-    let none = router.calls("boot || true", &[("UCI_config", config)]);
+    let none = router.calls("boot", &[("UCI_config", config), ("UCI_interface", "nas wan")]);
     assert_eq!(of(&none, "procd_open_instance"), [""; 0]);
+    // Procd knows what to wait for all the same.
+    assert_eq!(
+        of(&none, "procd_add_interface_trigger"),
+        [
+            "interface.*.up|nas|/etc/init.d/jetbackup-remote|start",
+            "interface.*.up|wan|/etc/init.d/jetbackup-remote|start"
+        ]
+    );
     for (up, interface) in [("wan", "wan lan"), ("lan", "wan lan"), ("nas", "nas")] {
         let options = [("UCI_config", config), ("UCI_interface", interface), ("UP", up)];
         assert_eq!(of(&router.calls("boot", &options), "procd_open_instance"), ["daemon"]);

@@ -19,11 +19,20 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
 }
 
+/// What to do about a configuration that cannot be read.
+fn way_out(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "jetbackup-remote init makes one, and -c names another one",
+        std::io::ErrorKind::PermissionDenied => "use sudo, or join the file's group; -c names another one",
+        _ => "name another one with -c",
+    }
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the configuration {path} cannot be read: {source}; name another one with -c")]
+    #[error("the configuration {path} cannot be read: {source}; {}", way_out(source))]
     Unreadable {
         /// The file.
         path: PathBuf,
