@@ -15,7 +15,10 @@ need ssh openssh-client
 need ssh-keygen openssh-client
 need dash dash
 need bash bash
-need busybox busybox-static
+# Not busybox-static: its ash runs tools of its own and looks at no PATH, so the gate's could not be replaced.
+if ! command -v busybox >/dev/null 2>&1 || PATH=/nonexistent "$(command -v busybox)" ash -c 'tr a b' </dev/null 2>/dev/null; then
+  packages+=(busybox)
+fi
 need timeout coreutils
 need python3 python3-minimal
 need cc build-essential
@@ -72,7 +75,7 @@ trap 'kill "$appliance" 2>/dev/null || true' EXIT
 
 step "tests"
 cargo build --workspace --bins --locked
-cargo test --workspace --locked
+cargo test --workspace --locked --no-fail-fast
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked --quiet

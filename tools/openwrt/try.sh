@@ -4,7 +4,7 @@
 #
 #   try.sh IPK    (one for this machine)
 #
-# As root. Needs a static busybox (busybox-static).
+# As root. Needs busybox.
 set -euo pipefail
 
 die() { echo "try.sh: $*" >&2; exit 1; }
@@ -12,8 +12,7 @@ ok() { echo "ok: $*"; }
 
 [ $# = 1 ] && [ -f "$1" ] || die "usage: try.sh IPK"
 [ "$(id -u)" = 0 ] || die "needs root, for chroot and file owners"
-busybox=$(command -v busybox) || die "busybox is missing: apt-get install busybox-static"
-file -L "$busybox" | grep -q 'statically linked' || die "$busybox is not static: apt-get install busybox-static"
+busybox=$(command -v busybox) || die "busybox is missing: apt-get install busybox"
 package=$(realpath "$1")
 
 root=$(mktemp -d)
@@ -28,6 +27,10 @@ inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@
 # A router, as far as it matters here.
 mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,etc,lib/functions,tmp/run,proc,dev}
 cp "$busybox" "$root/bin/busybox"
+# What it is linked with; nothing if it is static.
+for library in $(ldd "$busybox" 2>/dev/null | grep -o '/[^ ]*'); do
+  install -D "$library" "$root$library"
+done
 chroot "$root" /bin/busybox --install -s
 ln -s tmp "$root/var"
 chmod 1777 "$root/tmp"
