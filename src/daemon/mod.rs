@@ -107,15 +107,18 @@ async fn generation(
         }
     };
     leave.cancel();
-    signals.or_at_once(turning).await?;
-    for view in views {
-        // The views end with the events. Whatever became of them, the backups are what counts.
-        if let Err(error) = view.await {
-            tracing::warn!("a view failed: {error}");
+    let ended = async {
+        turning.await?;
+        for view in views {
+            // The views end with the events. Whatever became of them, the backups are what counts.
+            if let Err(error) = view.await {
+                tracing::warn!("a view failed: {error}");
+            }
         }
-    }
-    runner.close().await;
-    Ok(next)
+        runner.close().await;
+        Ok(next)
+    };
+    signals.or_at_once(ended).await
 }
 
 async fn duties(config: &Arc<Config>, history: &History, service: &Arc<Service>) -> Duties {

@@ -3,8 +3,6 @@
 use std::io;
 
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
-use tokio::task::{JoinError, JoinHandle};
-
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
@@ -50,7 +48,7 @@ impl Signals {
     }
 
     /// Waits for the end of `work`; being told to end while it is waited for ends the process where it stands.
-    pub async fn or_at_once(&mut self, work: JoinHandle<()>) -> Result<(), JoinError> {
+    pub async fn or_at_once<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
             // To be told to read the configuration again meanwhile is heeded afterwards.

@@ -114,20 +114,38 @@ fn told(path: &Path, holder: Option<u32>) -> String {
 fn holder(path: &Path) -> Option<u32> {
     let file = path.metadata().ok()?;
     let device = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
-    find(&std::fs::read_to_string(LOCKS).ok()?, device, file.ino())
+    let locks = std::fs::read_to_string(LOCKS).ok()?;
+    // Overlayfs, as on a router, and btrfs give a file another place there than here; the file names who locked it.
+    find(&locks, device, file.ino())
+        .or_else(|| lock::introduced(path).pid.filter(|&pid| holds_one(&locks, pid)))
 }
 
-/// The holder in a text as of `/proc/locks` (proc_locks(5)): `1: FLOCK  ADVISORY  WRITE 708 08:02:1048609 0 EOF`. A
-/// line with `->` is of one who waits.
-fn find(locks: &str, (major, minor): (u32, u32), inode: u64) -> Option<u32> {
-    locks.lines().find_map(|line| {
+/// Who holds the lock at this place in a text as of `/proc/locks`.
+fn find(locks: &str, device: (u32, u32), inode: u64) -> Option<u32> {
+    held(locks).find(|held| (held.device, held.inode) == (device, inode)).map(|held| held.pid)
+}
+
+/// Whether this process holds any lock of this kind.
+fn holds_one(locks: &str, pid: u32) -> bool {
+    held(locks).any(|held| held.pid == pid)
+}
+
+/// A line of `/proc/locks` (proc_locks(5)): `1: FLOCK  ADVISORY  WRITE 708 08:02:1048609 0 EOF`.
+struct Held {
+    pid: u32,
+    device: (u32, u32),
+    inode: u64,
+}
+
+/// The locks by flock(2) that are held. A line with `->` is of one who waits.
+fn held(locks: &str) -> impl Iterator<Item = Held> {
+    locks.lines().filter_map(|line| {
         let mut words = line.split_whitespace().skip(1);
         (words.next()? == "FLOCK").then_some(())?;
-        let pid = words.nth(2)?;
+        let pid = words.nth(2)?.parse().unwrap_or(0);
         let mut place = words.next()?.split(':');
         let mut hex = || u32::from_str_radix(place.next()?, 16).ok();
-        let is_there = (hex()?, hex()?) == (major, minor) && place.next()?.parse() == Ok(inode);
-        is_there.then(|| pid.parse().unwrap_or(0))
+        Some(Held { pid, device: (hex()?, hex()?), inode: place.next()?.parse().ok()? })
     })
 }
 
@@ -145,6 +163,8 @@ mod tests {
         assert_eq!(find(locks, (8, 2), 5), None, "another kind of lock");
         assert_eq!(find(locks, (0, 27), 9), Some(0));
         assert_eq!(find(locks, (8, 10), 1), None);
+        assert!(holds_one(locks, 708));
+        assert!(!holds_one(locks, 7) && !holds_one(locks, 709), "of another kind, and waiting");
     }
 
     #[test]

@@ -142,6 +142,7 @@ impl Orchestrator {
             return Answer::refused(format!("the stop could not be sent: {error}"));
         }
         if let Some(at) = self.runs.iter().position(meant) {
+            tracing::info!("{} was asked to stop, with queue group {group}", self.runs[at].record.key);
             self.runs[at].stop_sent(Instant::now());
             self.tell_progress(at).await;
         }

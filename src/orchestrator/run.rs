@@ -20,6 +20,10 @@ use crate::model::{GroupId, JobResult, Origin, Progress, RunRecord};
 const AGREEMENT: Duration = Duration::from_secs(60);
 /// How often a run that did not start in time is looked for: nothing waits for it.
 const LATE_POLL: Duration = Duration::from_secs(5 * 60);
+/// How long a run at its limit may go unanswered for before it is told without its server's word.
+///
+/// Its last answer is older than the limit, and it may have ended in between.
+const LAST_WORD: Duration = Duration::from_secs(90);
 /// How long a stop may stay without effect before a person is told.
 const STOP_EFFECT: Duration = Duration::from_secs(90);
 
@@ -88,6 +92,8 @@ pub(super) struct Run {
     outlived: bool,
     /// An earlier process left it, and its server was not asked about it yet: it may have ended long ago.
     unheard: bool,
+    /// When its server last showed it, or it began.
+    seen: Instant,
     /// How often its log was asked for in vain.
     logs_missed: u32,
     items: (Option<u64>, Option<u64>),
@@ -133,6 +139,7 @@ impl Run {
             witnessed,
             outlived: false,
             unheard: false,
+            seen: now.mono,
             logs_missed: 0,
             items: (None, None),
             out_of_contact_since: None,
@@ -179,6 +186,7 @@ impl Run {
 
     /// Takes in the group by which a run was found.
     pub fn find(&mut self, group: &Group, now: Now) {
+        self.seen = now.mono;
         self.see_group(group, now, &mut Vec::new());
     }
 
@@ -186,6 +194,7 @@ impl Run {
     pub fn observe(&mut self, sight: &Sight, now: Now, pace: Pace) -> (Vec<News>, Next) {
         let mut news = Vec::new();
         self.unheard = false;
+        self.seen = now.mono;
         self.out_of_contact_since = None;
         if self.record.result == Some(JobResult::LostContact) {
             self.record.result = None;
@@ -340,7 +349,7 @@ impl Run {
         if self.is_late() || self.unheard {
             return news;
         }
-        if self.elapsed(now.mono) >= self.remind_at && (pace.remind || !self.record.overrun) {
+        if self.limit_told_at(pace).is_some_and(|at| now.mono >= at) {
             self.record.overrun = true;
             self.set_next_reminder(now);
             if self.out_of_contact_since.is_some() {
@@ -357,6 +366,26 @@ impl Run {
         news
     }
 
+    /// When it is to be told that the run is beyond its limit, as far as is known now.
+    fn limit_told_at(&self, pace: Pace) -> Option<Instant> {
+        if self.record.overrun && !pace.remind {
+            return None;
+        }
+        let limit = self.limit_reached_at()?;
+        // Its end may be known to the server already, or to us without being believed yet.
+        let ended = matches!(self.stage, Stage::Listed { contradicted: Some(_) });
+        let sure = self.out_of_contact_since.is_some() || (self.seen >= limit && !ended);
+        if sure { Some(limit) } else { limit.checked_add(LAST_WORD) }
+    }
+
+    /// When its limit, or the next reminder of it, is reached. Never, if that is beyond what a clock holds.
+    fn limit_reached_at(&self) -> Option<Instant> {
+        match self.remind_at.checked_sub(self.age) {
+            Some(left) => self.anchor.checked_add(left),
+            None => Some(self.anchor),
+        }
+    }
+
     /// The next multiple of the limit that is still to come, so that a run found days late is told once.
     fn set_next_reminder(&mut self, now: Now) {
         let limit = self.record.limit.max(1);
@@ -369,9 +398,7 @@ impl Run {
         if self.is_late() || self.unheard {
             return None;
         }
-        let limit = (pace.remind || !self.record.overrun)
-            .then(|| self.anchor.checked_add(self.remind_at.saturating_sub(self.age)))
-            .flatten();
+        let limit = self.limit_told_at(pace);
         let stop = self.stop_asked.filter(|_| !self.stop_told).map(|at| at + STOP_EFFECT);
         limit.into_iter().chain(stop).min()
     }
@@ -383,6 +410,15 @@ impl Run {
         let wanted = match self.stage {
             _ if self.unheard => FINEST,
             _ if self.is_late() => LATE_POLL.max(pace.poll_interval),
+            // Its limit is reached, and told as soon as the server has said that it still runs.
+            _ if self.limit_told_at(pace).is_some()
+                && self.limit_reached_at().is_some_and(|at| now >= at) =>
+            {
+                FINEST
+            }
+            _ if self.stop_asked.is_some() && !self.stop_told => {
+                self.stop_asked.map_or(FINEST, |at| now.saturating_duration_since(at) / 4)
+            }
             _ if self.record.overrun || self.record.released => pace.poll_interval,
             _ if self.out_of_contact_since.is_some() => {
                 self.out_of_contact_since.map_or(FINEST, |since| now.saturating_duration_since(since) / 4)

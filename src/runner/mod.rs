@@ -10,6 +10,8 @@ mod shelf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 pub use lines::{Line, LineError, lines, target};
 pub use log::{Sentence, log_events};
 
@@ -154,8 +156,9 @@ impl Runner {
         if let Some(served) = self.served {
             served.close().await;
         }
-        for line in &self.lines {
-            line.close().await;
-        }
+        // Each may take its time, and the process is waited for.
+        let mut lines: JoinSet<()> =
+            self.lines.into_iter().map(|line| async move { line.close().await }).collect();
+        while lines.join_next().await.is_some() {}
     }
 }

@@ -297,7 +297,7 @@ impl Ear {
     /// Everything heard so far, oldest first.
     pub fn heard(&self) -> Vec<Message> {
         let heard = self.heard.lock().unwrap();
-        heard.iter().filter(|message| message.topic != self.mark).cloned().collect()
+        heard.iter().filter(|message| !message.topic.starts_with(MARKS)).cloned().collect()
     }
 
     /// What was heard on a topic so far, which must be JSON.

@@ -30,11 +30,13 @@ pub(super) fn report(talk: &mut Talk, loaded: &Loaded, reached: &[Reached]) -> R
         }
     }
     talk.tell("\nNext:")?;
-    let commands = [
-        (format!("{program} doctor"), "checks everything at once"),
-        (format!("{program} run --dry-run"), "shows the order of the jobs"),
-        (start(&program), "starts what runs them"),
-    ];
+    let mut commands = vec![(format!("{program} doctor"), "checks everything at once")];
+    if config.jobs.is_empty() {
+        commands.push((format!("{program} init --add"), "reads the jobs, once the servers can be asked"));
+    } else {
+        commands.push((format!("{program} run --dry-run"), "shows the order of the jobs"));
+        commands.push((start(&program), "starts what runs them"));
+    }
     let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
     for (command, what) in commands {
         talk.tell(&format!("  {command:<width$}  # {what}"))?;

@@ -21,12 +21,13 @@ use crate::model::{CycleRecord, Event, JobFacts, Remark, ServerName, Snapshot, W
 use crate::orchestrator::{self, survey};
 use crate::watch::{Answers, look_over};
 
-/// The runner at work.
-#[derive(Debug)]
-struct Runner {
-    kind: control::Runner,
-    pid: u32,
-    status: Status,
+/// Who starts jobs from here, as far as it can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Runner(control::Runner, u32),
+    Nobody,
+    /// The socket can't be used from here.
+    Unknown,
 }
 
 #[derive(Serialize)]
@@ -42,8 +43,8 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
     let servers = context::servers(&config, args.server.server.as_deref())?;
     let _log = context::log_to_stderr(verbose);
     let lines = context::lines(&config, &servers)?;
-    let (runner, mut status) = block_on(async {
-        let runner = ask_runner(&config).await;
+    let (who, runner, mut status) = block_on(async {
+        let (who, runner) = ask_runner(&config).await;
         let (facts, last_cycle) = past(&config).await;
         let known = known_remarks(&config, runner.as_ref()).await;
         let snapshot = Snapshot::new(&names(&config), facts.clone()).after(last_cycle);
@@ -68,23 +69,25 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
             snapshot.apply(&Event { at: Timestamp::now(), what: What::Outbox(outbox) });
         }
         let mut status = Status::of(&snapshot);
-        if runner.is_none() {
+        if who == Who::Nobody {
             show_left_enabled(&config, &mut status).await;
         }
         // Since when it is so is not known to who looks once.
         status.servers.iter_mut().for_each(|server| server.since = None);
-        Ok((runner, status))
+        Ok((who, runner, status))
     })?;
-    let who = runner.as_ref().map(|runner| (runner.kind, runner.pid));
     if let Some(runner) = runner {
-        status = merge(runner.status, status);
+        status = merge(runner, status);
     }
     let asked = |server: &ServerName| servers.iter().any(|asked| asked.name == *server);
     status.servers.retain(|state| asked(&state.server));
     status.jobs.retain(|state| asked(&state.key.server));
     let unreached = status.servers.iter().any(|server| server.answers() != Some(true));
     if args.json {
-        let runner = who.map(|(_, pid)| pid);
+        let runner = match who {
+            Who::Runner(_, pid) => Some(pid),
+            Who::Nobody | Who::Unknown => None,
+        };
         print(&serde_json::to_string_pretty(&Report { runner, status: &status })?)?;
     } else {
         print(text::text(who, &status, &text::Look::of_stdout()).trim_end())?;
@@ -93,19 +96,19 @@ pub(super) fn status(path: &Path, verbose: u8, args: &StatusArgs) -> Result<Exit
 }
 
 /// What the runner says. A socket that cannot be used costs the queue's side of the picture, not all of it.
-async fn ask_runner(config: &Config) -> Option<Runner> {
+async fn ask_runner(config: &Config) -> (Who, Option<Status>) {
     let answer = async {
         match control::connect(&config.orchestrator.control_socket).await? {
-            Found::Nobody => Ok(None),
+            Found::Nobody => Ok((Who::Nobody, None)),
             Found::Runner(mut client) => {
                 let status = client.status().await?;
-                Ok(Some(Runner { kind: client.runner(), pid: client.pid(), status }))
+                Ok((Who::Runner(client.runner(), client.pid()), Some(status)))
             }
         }
     };
     answer.await.unwrap_or_else(|error: control::ControlError| {
         print_warning(&error.to_string());
-        None
+        (Who::Unknown, None)
     })
 }
 
@@ -154,9 +157,9 @@ async fn show_left_enabled(config: &Config, status: &mut Status) {
 }
 
 /// What was last remarked on the servers: by the runner at work, else as it is on record.
-async fn known_remarks(config: &Config, runner: Option<&Runner>) -> Vec<(ServerName, Vec<Remark>)> {
+async fn known_remarks(config: &Config, runner: Option<&Status>) -> Vec<(ServerName, Vec<Remark>)> {
     if let Some(runner) = runner {
-        let servers = runner.status.servers.iter();
+        let servers = runner.servers.iter();
         return servers.map(|state| (state.server.clone(), state.remarks.clone())).collect();
     }
     match History::read_only(&config.orchestrator.state_dir) {

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::Who;
 use super::problems;
 use crate::cli::paint::Paint;
 use crate::cli::progress::how_far;
@@ -24,10 +25,10 @@ impl Look {
     }
 }
 
-/// All of it; `runner` is who keeps the queue and its process.
-pub(super) fn text(runner: Option<(Runner, u32)>, status: &Status, look: &Look) -> String {
+/// All of it; `who` keeps the queue.
+pub(super) fn text(who: Who, status: &Status, look: &Look) -> String {
     let mut text = String::new();
-    for (what, said) in overview(runner, status, look) {
+    for (what, said) in overview(who, status, look) {
         text.push_str(&format!("{}  {said}\n", look.paint.tone(Tone::Strong, &format!("{what:10}"))));
     }
     let mut table = |table: Table| {
@@ -48,20 +49,27 @@ pub(super) fn text(runner: Option<(Runner, u32)>, status: &Status, look: &Look) 
 }
 
 /// What matters most, a line each.
-fn overview(runner: Option<(Runner, u32)>, status: &Status, look: &Look) -> Vec<(&'static str, String)> {
+fn overview(who: Who, status: &Status, look: &Look) -> Vec<(&'static str, String)> {
     let Status { queue, jobs, .. } = status;
     let mut lines = Vec::new();
-    match runner {
-        Some((runner, pid)) => {
+    match who {
+        Who::Runner(runner, pid) => {
             lines.push(("Runner", format!("{} (process {pid})", runner.name())));
             lines.push(("Queue", how_it_goes(queue, look)));
         }
-        None => lines.push(("Runner", "none; nothing is started from here".to_owned())),
+        Who::Nobody => lines.push(("Runner", "none; nothing is started from here".to_owned())),
+        Who::Unknown => lines.push((
+            "Runner",
+            look.paint.tone(
+                Tone::Warn,
+                "not known: it can't be asked from here; what follows is what the servers say",
+            ),
+        )),
     }
     lines.extend(under_way(queue, jobs));
-    match (queue.next_run, runner) {
+    match (queue.next_run, who) {
         (Some(next), _) => lines.push(("Next run", moment_in(next, &look.zone))),
-        (None, Some((Runner::Daemon, _))) => lines.push(("Next run", "none is scheduled".to_owned())),
+        (None, Who::Runner(Runner::Daemon, _)) => lines.push(("Next run", "none is scheduled".to_owned())),
         (None, _) => {}
     }
     if let Some(cycle) = &queue.last_cycle {
@@ -279,9 +287,9 @@ mod tests {
         snapshot.apply(&Event { at: "2026-03-01T02:00:00Z".parse().unwrap(), what });
     }
 
-    fn shown(runner: Option<(Runner, u32)>, snapshot: &Snapshot) -> String {
+    fn shown(who: Who, snapshot: &Snapshot) -> String {
         let look = Look { width: 90, paint: Paint::PLAIN, zone: TimeZone::UTC };
-        text(runner, &Status::of(snapshot), &look)
+        text(who, &Status::of(snapshot), &look)
     }
 
     #[test]
@@ -327,12 +335,12 @@ Home on web1      beyond its limit, 0 s     completed  1 h 23 min  2026-02-28 03
 Mail on web1      queued (1)                completed  1 h 23 min  2026-02-28 03:00
 Logs on web1      queued (2)                completed  1 h 23 min  2026-02-28 03:00
 ";
-        let text = shown(Some((Runner::Daemon, 812)), &snapshot);
+        let text = shown(Who::Runner(Runner::Daemon, 812), &snapshot);
         assert_eq!(text, golden, "{text}");
 
         let reason = Some("Home on web1 is beyond its limit".to_owned());
         apply(&mut snapshot, What::Waiting { reason });
-        let text = shown(Some((Runner::Daemon, 812)), &snapshot);
+        let text = shown(Who::Runner(Runner::Daemon, 812), &snapshot);
         for line in [
             "Queue       waiting, 0 of 4 jobs done since 2026-03-01 02:00: Home on web1 is beyond its limit\n",
             "   2  Logs on web1  Home on web1 is beyond its limit\n",
@@ -371,7 +379,7 @@ Logs on web1      queued (2)                completed  1 h 23 min  2026-02-28 03
         apply(&mut snapshot, What::JobStale { job: key(3), last_success: None });
         let lost = What::ServerUnreachable { server, error: "no route to host".into(), by_ssh: false };
         told(&mut snapshot, "2026-03-01T07:30:00Z", lost);
-        let text = shown(None, &snapshot);
+        let text = shown(Who::Nobody, &snapshot);
         let golden = "\
 Server  Answers  Since             JetBackup
 web1    NO       2026-03-01 07:30
@@ -400,13 +408,14 @@ Logs on web1      out of contact         completed  1 h 23 min  2026-02-28 03:00
 
     #[test]
     fn what_is_not_there_is_not_made_up() {
-        let first = |runner| shown(runner, &snapshot()).split("\n\n").next().unwrap().to_owned();
+        let first = |who| shown(who, &snapshot()).split("\n\n").next().unwrap().to_owned();
         let last =
             "Last cycle  2026-02-28 02:00, partly completed after 3 h 2 min: 11 jobs completed, 1 problem";
-        assert_eq!(first(None), format!("Runner      none; nothing is started from here\n{last}"));
+        assert_eq!(first(Who::Nobody), format!("Runner      none; nothing is started from here\n{last}"));
+        assert!(first(Who::Unknown).starts_with("Runner      not known: "), "a daemon may well be at work");
         let daemon = "Runner      the daemon (process 7)\nQueue       idle\nNext run    none is scheduled";
-        assert_eq!(first(Some((Runner::Daemon, 7))), format!("{daemon}\n{last}"));
+        assert_eq!(first(Who::Runner(Runner::Daemon, 7)), format!("{daemon}\n{last}"));
         let once = "Runner      a one-shot `run` (process 7)\nQueue       idle";
-        assert_eq!(first(Some((Runner::Run, 7))), format!("{once}\n{last}"));
+        assert_eq!(first(Who::Runner(Runner::Run, 7)), format!("{once}\n{last}"));
     }
 }

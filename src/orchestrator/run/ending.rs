@@ -33,8 +33,14 @@ impl Run {
         let own = self.witnessed.then(|| self.elapsed(now.mono).as_secs());
         self.record.duration =
             server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
-        // One that nobody watched passed its limit unseen.
-        self.record.overrun |= self.record.duration.is_some_and(|took| took > self.record.limit);
+        // One that nobody watched passed its limit unseen; one out of sight at its limit may have ended before it.
+        match self.record.duration {
+            Some(took) if took > self.record.limit => self.record.overrun = true,
+            Some(took) if took < self.record.limit && self.stop_asked.is_none() => {
+                self.record.overrun = false
+            }
+            _ => {}
+        }
         self.end(result);
     }
 

@@ -216,8 +216,9 @@ fn the_limit_counts_from_the_servers_start() {
     let time = Time::new();
     let mut run = Run::triggered(record(), time.at(0));
     let waited = Group { started: Some(wall(600)), ..group(9, GroupStatus::Processing) };
-    run.observe(&sight(Some(true), Some(waited)), time.at(610), PACE);
+    run.observe(&sight(Some(true), Some(waited.clone())), time.at(610), PACE);
     assert!(run.tick(time.at(600 + 3599), PACE).is_empty());
+    run.observe(&sight(Some(true), Some(waited)), time.at(600 + 3600), PACE);
     assert_eq!(run.next_tick(PACE), Some(time.at(600 + 3600).mono));
     assert_eq!(run.tick(time.at(600 + 3600), PACE), vec![News::LimitReached]);
     assert!(run.record.overrun);
@@ -232,7 +233,59 @@ fn a_server_with_a_wrong_clock_cannot_make_a_fresh_run_old() {
     let odd = Group { started: Some(started), ..group(9, GroupStatus::Processing) };
     run.observe(&sight(Some(true), Some(odd)), time.at(10), PACE);
     assert!(run.tick(time.at(3599), PACE).is_empty());
-    assert_eq!(run.tick(time.at(3600), PACE), vec![News::LimitReached]);
+    assert_eq!(run.tick(time.at(3690), PACE), vec![News::LimitReached]);
+}
+
+#[test]
+fn a_run_at_its_limit_is_told_when_its_server_has_shown_it_running() {
+    let time = Time::new();
+    let running = sight(Some(true), Some(group(9, GroupStatus::Processing)));
+    let begun = || {
+        let mut run = Run::triggered(record(), time.at(0));
+        run.observe(&running, time.at(3590), PACE);
+        assert!(run.tick(time.at(3606), PACE).is_empty(), "it may have ended since");
+        assert_eq!(run.poll_pause(time.at(3606).mono, PACE).as_secs(), 1, "asked about at once");
+        run
+    };
+    let mut run = begun();
+    run.observe(&running, time.at(3607), PACE);
+    assert_eq!(run.tick(time.at(3607), PACE), vec![News::LimitReached]);
+
+    let mut run = begun();
+    run.lose_contact(time.at(3607).mono);
+    assert_eq!(run.tick(time.at(3607), PACE), vec![News::LimitReached], "nothing will be heard soon");
+
+    let mut run = begun();
+    assert_eq!(run.next_tick(PACE), Some(time.at(3605 + 90).mono));
+    assert_eq!(run.tick(time.at(3605 + 90), PACE), vec![News::LimitReached], "no answer is awaited for ever");
+
+    let mut run = begun();
+    let ended = Group { ended: Some(wall(3604)), ..group(9, GroupStatus::Completed) };
+    let (_, next) = run.observe(&sight(Some(true), Some(ended.clone())), time.at(3607), PACE);
+    assert_eq!((next, run.tick(time.at(3607), PACE)), (Next::Watch, Vec::new()), "about to be believed");
+    let (_, next) = run.observe(&sight(Some(false), Some(ended)), time.at(3620), PACE);
+    assert_eq!((next, run.record.overrun), (Next::Ended, false));
+}
+
+#[test]
+fn one_that_was_out_of_sight_at_its_limit_may_have_ended_before() {
+    let time = Time::new();
+    let told = || {
+        let mut run = Run::triggered(record(), time.at(0));
+        run.lose_contact(time.at(10).mono);
+        run.tick(time.at(3600), PACE);
+        assert!(run.record.overrun);
+        run
+    };
+    let mut run = told();
+    run.observe(&sight(Some(false), Some(group(9, GroupStatus::Completed))), time.at(4000), PACE);
+    assert!(!run.record.overrun, "its server says that it took a minute");
+
+    let mut run = told();
+    let stopped = Group { ended: Some(wall(3604)), ..group(9, GroupStatus::Aborted) };
+    run.stop_sent(time.at(3601).mono);
+    run.observe(&sight(Some(false), Some(stopped)), time.at(4000), PACE);
+    assert!(run.record.overrun, "it was stopped for it");
 }
 
 #[test]
@@ -258,11 +311,15 @@ fn under_wait_the_limit_is_reminded_of_again_and_again() {
     let time = Time::new();
     let pace = Pace { remind: true, ..PACE };
     let mut run = Run::triggered(record(), time.at(0));
-    assert_eq!(run.tick(time.at(3600), pace), vec![News::LimitReached]);
-    assert!(run.tick(time.at(7199), pace).is_empty());
-    assert_eq!(run.tick(time.at(7200), pace), vec![News::LimitReached]);
-    assert_eq!(run.tick(time.at(360_000), pace), vec![News::LimitReached], "days at once are told once");
-    assert!(run.tick(time.at(360_001), pace).is_empty());
+    let mut told = |second: u64| {
+        run.observe(&sight(Some(true), None), time.at(second), pace);
+        run.tick(time.at(second), pace)
+    };
+    assert_eq!(told(3600), vec![News::LimitReached]);
+    assert!(told(7199).is_empty());
+    assert_eq!(told(7200), vec![News::LimitReached]);
+    assert_eq!(told(360_000), vec![News::LimitReached], "days at once are told once");
+    assert!(told(360_001).is_empty());
 }
 
 #[test]
@@ -313,6 +370,7 @@ fn a_restored_run_is_as_old_as_the_server_says() {
     assert!(run.tick(time.at(3700), PACE).is_empty(), "it may have ended long ago");
     run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(3600), PACE);
     assert!(run.tick(time.at(3604), PACE).is_empty());
+    run.observe(&sight(Some(true), Some(group(9, GroupStatus::Processing))), time.at(3605), PACE);
     assert_eq!(run.tick(time.at(3605), PACE), vec![News::LimitReached]);
     let (_, next) =
         run.observe(&sight(Some(false), Some(group(9, GroupStatus::Failed))), time.at(3700), PACE);
