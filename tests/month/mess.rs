@@ -47,7 +47,7 @@ impl Mess {
             if life.stage.sky.now() >= self.end {
                 return;
             }
-            match self.dice.below(26) {
+            match self.dice.below(27) {
                 0..=2 => self.cut(life).await,
                 3 => self.mishap(life, &[Mishap::LoseCommand, Mishap::LoseAnswer]),
                 4 | 5 => self.wire(life).world().add_fault(self.dice.fault()),
@@ -67,6 +67,7 @@ impl Mess {
                 22 | 23 => self.mishap(life, &[Mishap::KillBefore, Mishap::KillAfter]),
                 24 => life.stage.tide.kill(),
                 25 => return,
+                26 => self.crash(life),
                 _ => {}
             }
         }
@@ -108,6 +109,16 @@ impl Mess {
         } else {
             wire.world().start_by_person(&job.to_string(), at);
         }
+    }
+
+    /// JetBackup dies, and is restarted some time later.
+    fn crash(&mut self, life: &Life<'_>) {
+        let at = life.stage.sky.now() + SignedDuration::from_secs(self.dice.seconds(600));
+        let again = at + SignedDuration::from_secs(1 + self.dice.seconds(3600));
+        let mut world = self.wire(life).world();
+        world.crash_at(at);
+        world.restart_at(again);
+        life.stage.ledger.count("crashes");
     }
 
     async fn run(&mut self, life: &Life<'_>) {

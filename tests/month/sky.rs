@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// The first moment of every month.
 pub const DAWN: &str = "2031-03-01T00:00:00Z";
 
+/// When the program was built: 2031-01-01T00:00:00Z.
+const BUILT: i64 = 1_924_992_000;
+
 /// True time. It follows the clock of the runtime in which the program lives, and stands between two lives.
 #[derive(Clone)]
 pub struct Sky(Arc<Mutex<(Timestamp, Option<Instant>)>>);
@@ -62,7 +65,6 @@ impl WallClock for Wall {
     }
 
     fn is_plausible(&self) -> bool {
-        // Built in January, say: a clock that says so or less was never set.
-        self.now() > DAWN.parse::<Timestamp>().unwrap() - SignedDuration::from_hours(24 * 60)
+        self.now().as_second() > BUILT
     }
 }
