@@ -294,7 +294,7 @@ impl Ear {
         self.heard.lock().unwrap().iter().filter(|message| message.topic == self.mark).count()
     }
 
-    /// Everything heard so far, oldest first.
+    /// Everything heard so far, oldest first, but for marks.
     pub fn heard(&self) -> Vec<Message> {
         let heard = self.heard.lock().unwrap();
         heard.iter().filter(|message| !message.topic.starts_with(MARKS)).cloned().collect()
