@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+
+/// What Ctrl-C types.
+const INTERRUPT: u8 = 3;
 
 /// Someone who can be asked.
 pub trait Asker {
@@ -86,11 +89,30 @@ impl<R: BufRead, W: Write> Console<R, W> {
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.input.read_line(&mut line)? == 0 {
-            let message = "the questions were not answered to the end; no configuration has been written";
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            return Err(broken_off());
         }
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
+
+    /// A line that Ctrl-C breaks off.
+    fn secret_line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut byte = [0];
+            if self.input.read_exact(&mut byte).is_err() || byte[0] == INTERRUPT {
+                return Err(broken_off());
+            }
+            line.push(byte[0]);
+        }
+        let line =
+            String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+fn broken_off() -> io::Error {
+    let message = "the questions were not answered to the end; no configuration has been written";
+    io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
 impl<R: BufRead, W: Write> Asker for Console<R, W> {
@@ -114,7 +136,7 @@ impl<R: BufRead, W: Write> Asker for Console<R, W> {
         let silence = Silence::begin();
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
-        let line = self.line();
+        let line = self.secret_line();
         if silence.is_some() {
             // The person's own line end was not shown either.
             writeln!(self.output)?;
@@ -123,7 +145,8 @@ impl<R: BufRead, W: Write> Asker for Console<R, W> {
     }
 }
 
-/// A terminal that shows nothing of what is typed, until this goes.
+/// A terminal that shows nothing of what is typed, until this goes. Ctrl-C ends a line there instead of the program, which
+/// would leave a terminal behind that shows nothing.
 struct Silence(rustix::termios::Termios);
 
 impl Silence {
@@ -134,7 +157,8 @@ impl Silence {
         }
         let before = tcgetattr(io::stdin()).ok()?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        silent.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
         tcsetattr(io::stdin(), OptionalActions::Flush, &silent).ok()?;
         Some(Self(before))
     }
@@ -175,5 +199,7 @@ mod tests {
         assert_eq!(answer, io::ErrorKind::UnexpectedEof);
         let (answer, _) = conversation(" s3cret \n", |asker| asker.ask_secret("Password").unwrap());
         assert_eq!(answer, " s3cret ");
+        let (answer, _) = conversation("s3cr\u{3}", |asker| asker.ask_secret("Password").unwrap_err().kind());
+        assert_eq!(answer, io::ErrorKind::UnexpectedEof);
     }
 }

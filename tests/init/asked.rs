@@ -79,6 +79,27 @@ fn a_person_who_says_no_to_a_host_key_or_goes_away_is_obeyed() {
 }
 
 #[test]
+fn ctrl_c_at_a_password_leaves_a_terminal_that_shows_what_is_typed() {
+    let site = Site::new(Farm::new([vec![brief()]]));
+    let state = site.path("state").display().to_string();
+    let (server, key) = (site.server(0), site.known_key());
+    let arguments = ["init", "--state-dir", &state, "--key", &key, "--server", &server];
+    let mut person = Terminal::start(site.command(&arguments));
+    person.answer("Is that the server's key", "yes");
+    person.answer("Which jobs shall run", "");
+    person.answer("When shall the daemon start", "");
+    person.answer("MQTT broker", "broker.example.com");
+    person.answer("User of the broker", "pi");
+    person.see("Password");
+    assert!(!person.shows_what_is_typed());
+    person.press("hunt\u{3}");
+    person.see("no configuration has been written");
+    assert!(person.shows_what_is_typed());
+    assert_eq!(person.end().0, Some(1));
+    assert!(!site.config().exists());
+}
+
+#[test]
 fn an_existing_configuration_can_be_added_to_or_left_alone() {
     let site = Site::new(Farm::new([vec![brief()], vec![brief()]]));
     let (key, first) = (site.known_key(), site.server(0));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,6 +56,15 @@ impl Terminal {
     pub(crate) fn answer(&mut self, question: &str, line: &str) {
         self.see(question);
         writeln!(self.keyboard, "{line}").unwrap();
+    }
+
+    /// Presses these keys.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn shows_what_is_typed(&self) -> bool {
+        tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
     /// Waits until this is shown, beyond what was seen before.
