@@ -116,9 +116,10 @@ async fn generation(
             }
         }
         runner.close().await;
-        Ok(next)
+        Ok::<_, DaemonError>(())
     };
-    signals.or_at_once(ended).await
+    signals.or_at_once(ended, next.is_none()).await?;
+    Ok(next)
 }
 
 async fn duties(config: &Arc<Config>, history: &History, service: &Arc<Service>) -> Duties {

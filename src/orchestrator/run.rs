@@ -394,11 +394,13 @@ impl Run {
     }
 
     /// When `tick` has something to say next, at the latest.
-    pub fn next_tick(&self, pace: Pace) -> Option<Instant> {
+    pub fn next_tick(&self, now: Instant, pace: Pace) -> Option<Instant> {
         if self.is_late() || self.unheard {
             return None;
         }
-        let limit = self.limit_told_at(pace);
+        // At the limit itself its server is asked.
+        let reached = self.limit_reached_at().filter(|at| *at > now);
+        let limit = self.limit_told_at(pace).map(|told| reached.map_or(told, |reached| told.min(reached)));
         let stop = self.stop_asked.filter(|_| !self.stop_told).map(|at| at + STOP_EFFECT);
         limit.into_iter().chain(stop).min()
     }

@@ -243,7 +243,7 @@ impl Orchestrator {
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
         let dispatch = self.not_before.filter(|_| self.waits_for_time_alone());
-        let ticks = self.runs.iter().filter_map(|run| run.next_tick(self.pace(run)));
+        let ticks = self.runs.iter().filter_map(|run| run.next_tick(now, self.pace(run)));
         let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
         let duties = self.duties.as_ref().map(|duties| now + duties.nap);
         let lowering = self.next_lowering();

@@ -45,3 +45,20 @@ fn a_daemon_tells_of_its_start_and_its_end() {
     server.wait(2);
     assert_eq!(server.subjects(), ["OK: the daemon is at work", "OK: the daemon was told to end"]);
 }
+
+#[test]
+fn told_to_end_while_its_configuration_is_read_again_a_daemon_ends_as_always() {
+    let mut server = MailServer::start();
+    server.set(json!({"hang": "greeting"}));
+    let mut farm = Farm::new([vec![brief()]]);
+    let mut notification = server.notification();
+    notification["on_daemon_lifecycle"] = json!(true);
+    farm.change(move |config| config["notification"] = notification.clone());
+    let daemon = serve(&farm);
+    daemon.signal("HUP");
+    // Its letter hangs, so that winding up takes some seconds.
+    farm.until("it is being reloaded", |farm| farm.log().contains("the configuration was read again"));
+    daemon.signal("TERM");
+    daemon.wait().ended_with(0);
+    assert!(farm.log().contains("told to end: what runs goes on"));
+}

@@ -219,7 +219,7 @@ fn the_limit_counts_from_the_servers_start() {
     run.observe(&sight(Some(true), Some(waited.clone())), time.at(610), PACE);
     assert!(run.tick(time.at(600 + 3599), PACE).is_empty());
     run.observe(&sight(Some(true), Some(waited)), time.at(600 + 3600), PACE);
-    assert_eq!(run.next_tick(PACE), Some(time.at(600 + 3600).mono));
+    assert_eq!(run.next_tick(time.at(700).mono, PACE), Some(time.at(600 + 3600).mono));
     assert_eq!(run.tick(time.at(600 + 3600), PACE), vec![News::LimitReached]);
     assert!(run.record.overrun);
     assert!(run.tick(time.at(100_000), PACE).is_empty(), "told once");
@@ -256,7 +256,8 @@ fn a_run_at_its_limit_is_told_when_its_server_has_shown_it_running() {
     assert_eq!(run.tick(time.at(3607), PACE), vec![News::LimitReached], "nothing will be heard soon");
 
     let mut run = begun();
-    assert_eq!(run.next_tick(PACE), Some(time.at(3605 + 90).mono));
+    assert_eq!(run.next_tick(time.at(3604).mono, PACE), Some(time.at(3605).mono), "to ask");
+    assert_eq!(run.next_tick(time.at(3605).mono, PACE), Some(time.at(3605 + 90).mono));
     assert_eq!(run.tick(time.at(3605 + 90), PACE), vec![News::LimitReached], "no answer is awaited for ever");
 
     let mut run = begun();
