@@ -53,7 +53,7 @@ echo 'network_is_up() { [ "$1" = lan ]; }' >"$root/lib/functions/network.sh"
 touch "$root/etc/uci" "$root/etc/openwrt_release"
 cat >"$root/etc/rc.common" <<'TEXT'
 #!/bin/sh
-# procd's part: one instance, by su and a process id.
+# procd's part: one instance, by start-stop-daemon.
 . /lib/functions.sh
 logger() { echo "$*"; }
 procd_open_instance() { command= user=; }
@@ -61,7 +61,7 @@ procd_set_param() { case $1 in command | user) eval "$1=\"\$2\""; shift; [ "$1" 
 procd_append_param() { shift; command="$command $*"; }
 procd_close_instance() {
 	[ -s /tmp/pid ] && kill -0 "$(cat /tmp/pid)" 2>/dev/null && return
-	su -s /bin/ash "$user" -c "echo \$\$ >&3; exec $command" 3>/tmp/pid >/tmp/said 2>&1 &
+	start-stop-daemon -S -m -p /tmp/pid -c "$user" -x "${command%% *}" -- ${command#* } >/tmp/said 2>&1 &
 }
 procd_send_signal() { kill "-$3" "$(cat /tmp/pid)"; }
 start() { start_service; }
@@ -108,7 +108,9 @@ rm -rf "$root"/tmp/{lib,run}
 mkdir "$root/tmp/run"
 inside /etc/init.d/jetbackup-remote boot
 # Its server is out of reach, so the exit code is 2.
-answers() { [[ $(inside jetbackup-remote status --json 2>/dev/null || true) == *"\"runner\": $(cat "$root/tmp/pid")"* ]]; }
+answers() {
+  [ -s "$root/tmp/pid" ] && [[ $(inside jetbackup-remote status --json 2>/dev/null || true) == *"\"runner\": $(cat "$root/tmp/pid"),"* ]]
+}
 until_true "root's command line finds the daemon" answers
 pid=$(cat "$root/tmp/pid")
 [ "$(stat -c %u "/proc/$pid")" = 400 ] || die "the daemon is not its own user's"
