@@ -13,21 +13,16 @@ pub fn control(bytes: &[u8]) {
         }
         Err(error) => assert!(!error.is_empty()),
     }
-    if let Ok(reply) = read_reply(bytes) {
-        // What came from another process is shown: that must not fail on odd numbers and times.
-        if let Some(mut snapshot) = reply.snapshot {
+    let event = read_news(bytes).ok().and_then(|news| news.event);
+    // What came from another process is shown: that must not fail on odd numbers and times.
+    if let Some(mut snapshot) = read_reply(bytes).ok().and_then(|reply| reply.snapshot) {
+        let _ = (snapshot.queue(), snapshot.jobs());
+        if let Some(event) = &event {
+            snapshot.apply(event);
             let _ = (snapshot.queue(), snapshot.jobs());
-            if let Ok(news) = read_news(bytes)
-                && let Some(event) = news.event
-            {
-                snapshot.apply(&event);
-                let _ = (snapshot.queue(), snapshot.jobs());
-            }
         }
     }
-    if let Ok(news) = read_news(bytes)
-        && let Some(event) = news.event
-    {
-        let _ = crate::words::sentence(&event);
+    if let Some(event) = &event {
+        let _ = crate::words::sentence(event);
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {

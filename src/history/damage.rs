@@ -58,17 +58,10 @@ pub(super) fn salvage(aside: &Path) -> Salvage {
     }
 }
 
-/// The open runs that can be reached: from both ends of the table, each time up to the damage.
+/// The open runs that can be reached.
 fn open_runs(connection: &Connection) -> Vec<RunRecord> {
-    let mut found: Vec<RunRecord> = Vec::new();
-    for order in ["ASC", "DESC"] {
-        let sql = format!("{} WHERE open <> 0 ORDER BY id {order}", rows::ALL_RUNS);
-        for run in rows::reachable(connection, &sql, rows::run) {
-            if found.iter().all(|known| known.id != run.id) {
-                found.push(run);
-            }
-        }
-    }
+    let sql = format!("{} WHERE open <> 0", rows::ALL_RUNS);
+    let mut found = rows::reachable_from_both_ends(connection, &sql, rows::run, |run| run.id);
     for run in &mut found {
         run.baseline = rows::baseline(connection, run.id).unwrap_or_default();
     }

@@ -73,17 +73,10 @@ pub(super) fn waiting(connection: &Connection) -> rusqlite::Result<rows::Rows<No
     rows::select(connection, &format!("{ALL_OUTBOX} WHERE given_up = 0 ORDER BY id"), [], noted)
 }
 
-/// The notes that can be reached in a damaged file, oldest first: from both ends, each time up to the damage.
+/// The notes that can be reached in a damaged file, oldest first.
 pub(super) fn reachable(connection: &Connection) -> Vec<Noted> {
-    let mut found: Vec<Noted> = Vec::new();
-    for order in ["ASC", "DESC"] {
-        let sql = format!("{ALL_OUTBOX} WHERE given_up = 0 ORDER BY id {order}");
-        for one in rows::reachable(connection, &sql, noted) {
-            if found.iter().all(|known| known.id != one.id) {
-                found.push(one);
-            }
-        }
-    }
+    let sql = format!("{ALL_OUTBOX} WHERE given_up = 0");
+    let mut found = rows::reachable_from_both_ends(connection, &sql, noted, |one| one.id);
     found.sort_by_key(|one| one.id);
     found
 }

@@ -190,6 +190,25 @@ pub(super) fn reachable<T>(
     rows
 }
 
+/// The readable rows of a query that ends before its order, those of a damaged table too: by `id` from both ends, each
+/// time up to the damage.
+pub(super) fn reachable_from_both_ends<T, Id: PartialEq>(
+    connection: &Connection,
+    sql: &str,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+    id: impl Fn(&T) -> Id,
+) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    for order in ["ASC", "DESC"] {
+        for one in reachable(connection, &format!("{sql} ORDER BY id {order}"), &read) {
+            if found.iter().all(|known| id(known) != id(&one)) {
+                found.push(one);
+            }
+        }
+    }
+    found
+}
+
 /// Reads a row of [`ALL_RUNS`]; without the baseline.
 pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
     Some(RunRecord {
