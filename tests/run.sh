@@ -69,9 +69,10 @@ done
 # It takes long and the tests often wait: both at once. What it says follows below.
 step "static binaries and packages, begun"
 mkdir -p target
-nice tests/appliance.sh >target/appliance.log 2>&1 &
+# A group of its own, so that what it has begun ends with it.
+setsid nice tests/appliance.sh >target/appliance.log 2>&1 &
 appliance=$!
-trap 'kill "$appliance" 2>/dev/null || true' EXIT
+trap 'kill -- "-$appliance" 2>/dev/null || true' EXIT
 
 step "tests"
 cargo build --workspace --bins --locked
