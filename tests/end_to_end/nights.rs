@@ -75,7 +75,7 @@ fn a_server_out_of_reach_costs_its_own_jobs_only() {
 
 #[test]
 fn a_selection_runs_its_jobs_only_and_still_looks_everywhere() {
-    let farm = Farm::new([vec![lasting(4)], vec![brief(), brief()]]);
+    let farm = Farm::new([vec![lasting(12)], vec![brief(), brief()]]);
     // Somebody else's run on a server that is not selected.
     farm.world(0, |world, now| world.start_by_person(&job(0, 0), now));
     farm.call(&["run", "--server", "beta", "--job", &job(1, 1)]).ended_with(0);
