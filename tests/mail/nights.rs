@@ -43,13 +43,23 @@ const BAD_NIGHT: [&str; 2] = [
     "TIMEOUT: alpha 2 on alpha runs beyond its time limit",
 ];
 
+/// The bad night's two letters. Where it took longer than letters are gathered, the failure has left by itself before.
+#[track_caller]
+fn of_the_bad_night(server: &MailServer) -> Vec<Value> {
+    BAD_NIGHT.iter().for_each(|subject| server.wait_for(subject));
+    let early = |letter: &Value| subject(letter) == "FAILED: alpha 1 on alpha failed";
+    let (early, letters): (Vec<Value>, Vec<Value>) = server.letters().into_iter().partition(early);
+    assert!(early.len() <= 1, "{:?}", server.subjects());
+    assert_eq!(sorted(&letters), BAD_NIGHT);
+    letters
+}
+
 #[test]
 fn a_one_shot_tells_of_its_night_before_it_ends() {
     let server = MailServer::start();
     let farm = bad_night(&server);
     farm.call(&["run"]).ended_with(2);
-    let letters = server.wait(2);
-    assert_eq!(sorted(&letters), BAD_NIGHT);
+    let letters = of_the_bad_night(&server);
     let summary = letters.iter().find(|letter| subject(letter).starts_with("FAILED")).unwrap();
     for part in ["text", "html"] {
         let said = summary[part].as_str().unwrap();
@@ -163,8 +173,7 @@ fn a_mail_server_that_hangs_delays_no_backup() {
     let daemon = serve(&farm);
     farm.call(&["run"]).ended_with(2);
     farm.assert_one_writer();
-    let status = farm.status();
-    assert_eq!(status["queue"]["phase"], "idle", "{status}");
+    farm.until("the queue is at rest", |farm| farm.status()["queue"]["phase"] == "idle");
     assert_eq!(server.letters().len(), 0, "the mail about the time limit still hangs");
     assert_eq!(farm.history().len(), 3);
     daemon.signal("TERM");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::certificates::Authority;
 
 /// How long anything that must happen may take before the test is failed.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the server has said.
 type Heard = Arc<(Mutex<Vec<Value>>, Condvar)>;
@@ -122,6 +122,14 @@ impl MailServer {
         let found = self.letters();
         assert_eq!(found.len(), letters, "{:#?}", self.subjects());
         found
+    }
+
+    /// Waits until it has taken a letter of this subject.
+    #[track_caller]
+    pub fn wait_for(&self, wanted: &str) {
+        self.until(wanted, |heard| {
+            heard.iter().any(|said| said.get("headers").is_some() && subject(said) == wanted)
+        });
     }
 
     fn count(&self, key: &str) -> usize {
