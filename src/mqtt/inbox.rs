@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -12,7 +11,7 @@ use super::link::Message;
 use super::topics::Topics;
 use crate::config::Config;
 use crate::model::{Answer, Command};
-use crate::orchestrator::Request;
+use crate::orchestrator::{Request, SystemClock, WallClock as _};
 
 /// How long the queue may take for a command: stopping a run asks its server.
 const COMMAND_LIMIT: Duration = Duration::from_secs(90);
@@ -88,7 +87,7 @@ impl Inbox {
                         let answer = carry_out(&requests, command).await;
                         drop(permit);
                         // Who would publish it is gone: there is nobody to tell.
-                        let _ = answers.send(commands::result(&name, &answer, Timestamp::now())).await;
+                        let _ = answers.send(commands::result(&name, &answer, SystemClock.now())).await;
                     });
                 }
             },
@@ -97,7 +96,7 @@ impl Inbox {
 
     fn refuse(&self, name: &str, reason: &str) {
         let answer = Answer::refused(reason);
-        if self.answers.try_send(commands::result(name, &answer, Timestamp::now())).is_err() {
+        if self.answers.try_send(commands::result(name, &answer, SystemClock.now())).is_err() {
             tracing::debug!("too many refusals to publish them all");
         }
     }

@@ -10,7 +10,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +28,7 @@ use crate::config::Config;
 use crate::history::History;
 use crate::model::Snapshot;
 use crate::model::view::BrokerState;
-use crate::orchestrator::{Handle, Request};
+use crate::orchestrator::{Handle, Request, SystemClock, WallClock as _};
 
 /// The pauses before another try to connect: from, to.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -67,7 +66,7 @@ pub fn start(config: &Arc<Config>, history: &History, handle: &Handle) -> Sessio
     let mqtt = &config.mqtt;
     let broker = format!("{}:{}", mqtt.host, mqtt.port);
     let (tell_state, state) =
-        watch::channel(BrokerState { broker, connected: false, error: None, since: Timestamp::now() });
+        watch::channel(BrokerState { broker, connected: false, error: None, since: SystemClock.now() });
     let backlog = Backlog::default();
     let closing = CancellationToken::new();
     let view = View {
@@ -173,7 +172,7 @@ impl View {
         let link = Link::connect(mqtt, &who).await?;
         self.state.send_modify(|state| {
             tracing::info!("connected to the broker {}", state.broker);
-            (state.connected, state.error, state.since) = (true, None, Timestamp::now());
+            (state.connected, state.error, state.since) = (true, None, SystemClock.now());
         });
         Ok(link)
     }
@@ -187,7 +186,7 @@ impl View {
                 tracing::debug!("still no connection to the broker {}: {error}", state.broker);
             }
             if state.connected || state.error.is_none() {
-                state.since = Timestamp::now();
+                state.since = SystemClock.now();
             }
             (state.connected, state.error) = (false, Some(error));
         });
