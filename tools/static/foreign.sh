@@ -18,5 +18,5 @@ chmod +x "$wrapped/jetbackup-remote"
 
 export JETBACKUP_REMOTE_BINARY=$wrapped/jetbackup-remote
 echo "$target: whole queues ${qemu:+under $qemu}"
-cargo test --locked --test mqtt -- commands:: ends::
-cargo test --locked --test end_to_end -- daemon:: handed:: nights::
+cargo test --workspace --locked --test mqtt -- commands:: ends::
+cargo test --workspace --locked --test end_to_end -- daemon:: handed:: nights::
