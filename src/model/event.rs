@@ -59,7 +59,7 @@ pub enum What {
     JobFinished {
         /// The run.
         run: RunRecord,
-        /// The job failed the last time, and succeeds again.
+        /// The job had not completed the last time, and succeeds again.
         recovered: bool,
     },
     /// A job's turn passed without a trigger.

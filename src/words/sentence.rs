@@ -164,7 +164,7 @@ fn finished(run: &RunRecord, recovered: bool) -> String {
     };
     let took = run.duration.map(|took| format!(" after {}", duration(took))).unwrap_or_default();
     let late = if run.overrun { ", beyond its limit" } else { "" };
-    let again = if recovered { ", it had failed the last time" } else { "" };
+    let again = if recovered { ", it had not completed the last time" } else { "" };
     told(format!("{what}: {}{took}{late}{again}", of(run)), &because(run))
 }
 

@@ -102,7 +102,7 @@ fn end(envelope: &Envelope, run: &RunRecord, recovered: bool, log: &[String]) ->
         (false, false) => format!("{called} {how}"),
     };
     let mut page = Page::new(match recovered {
-        true => format!("{called} completed, after it had failed the last time"),
+        true => format!("{called} completed, after it had not completed the last time"),
         false => format!("{called} {}", verb(run)),
     });
     if !because.is_empty() {

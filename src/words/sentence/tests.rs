@@ -103,7 +103,7 @@ fn every_event_has_its_sentence() {
         (finished(run()), "Completed: Accounts on web1 after 1 h 23 min"),
         (
             What::JobFinished { run: run(), recovered: true },
-            "Completed: Accounts on web1 after 1 h 23 min, it had failed the last time",
+            "Completed: Accounts on web1 after 1 h 23 min, it had not completed the last time",
         ),
         (
             finished(RunRecord { overrun: true, ..run() }),
