@@ -10,6 +10,7 @@ pub mod news;
 mod remark;
 mod run;
 mod snapshot;
+pub mod text;
 pub mod view;
 
 pub use command::{Answer, Command, Selection};

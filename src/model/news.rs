@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::text::{TOLD, cut};
 use super::view::LastCycle;
 use super::{Event, JobKey, RunRecord, ServerName, Snapshot, What};
 
@@ -92,7 +93,7 @@ fn details(what: &What) -> Value {
             json!({ "elapsed": elapsed, "limit": run.limit, "next": next })
         }
         What::JobStale { last_success, .. } => json!({ "last_success": last_success }),
-        What::ServerUnreachable { error, .. } => json!({ "error": cut(error, 250) }),
+        What::ServerUnreachable { error, .. } => json!({ "error": cut(error, TOLD) }),
         What::ServerReachable { version, .. } => json!({ "version": version }),
         What::Alert { text, .. } => json!({ "text": cut(text, TEXT) }),
         What::DestinationStuck { destination, error, .. } => {
@@ -122,14 +123,10 @@ fn end(run: &RunRecord) -> Value {
     json!({
         "result": run.result,
         "reason": run.reason,
-        "error": run.error,
+        "error": run.error.as_ref().map(|error| cut(error, TOLD)),
         "duration": run.duration,
         "started": run.started,
         "ended": run.ended,
         "overrun": run.overrun,
     })
-}
-
-fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GroupId, JobKey};
+use super::{GroupId, JobKey, text};
 
 /// How a finished run went. `history` and MQTT use these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,7 +190,7 @@ pub struct RunRecord {
     pub result: Option<JobResult>,
     /// Why, where the result alone does not say.
     pub reason: Option<Reason>,
-    /// What was heard about it, at most 250 characters.
+    /// What was heard about it, at most [`text::KEPT`] characters.
     pub error: Option<String>,
 }
 
@@ -220,9 +220,9 @@ impl RunRecord {
         }
     }
 
-    /// Takes a text for `error`, cut to what messages may carry.
-    pub fn tell(&mut self, error: impl Into<String>) {
-        self.error = Some(error.into().chars().take(250).collect());
+    /// Takes a text for `error`, cut to what is kept.
+    pub fn tell(&mut self, error: impl AsRef<str>) {
+        self.error = Some(text::cut(error.as_ref(), text::KEPT));
     }
 
     /// Whether a person called the turn off before anything was triggered, which is no failure of the job's.

@@ -5,7 +5,7 @@ mod showing;
 
 use super::event::{Event, Progress, What};
 use super::view::{OutboxState, ServerState};
-use super::{CycleRecord, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
+use super::{CycleRecord, JobKey, JobResult, Remark, RunId, RunRecord, ServerName, text};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -253,7 +253,7 @@ impl Snapshot {
 
     fn set_destination_stuck(&mut self, server: &ServerName, error: Option<&String>) {
         if let Some(state) = self.server_mut(server) {
-            state.destination_stuck = error.map(|error| error.chars().take(250).collect());
+            state.destination_stuck = error.map(|error| text::cut(error, text::KEPT));
         }
     }
 
@@ -276,7 +276,7 @@ impl Snapshot {
         }
         state.reachable = Some(by_ssh);
         state.jetbackup = by_ssh.then_some(false);
-        state.error = Some(error.chars().take(250).collect());
+        state.error = Some(text::cut(error, text::KEPT));
         if by_ssh {
             state.checked_at = Some(at);
         }

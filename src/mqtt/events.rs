@@ -7,8 +7,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::model::{Event, What};
-    use crate::mqtt::testing::{busy, every_event, golden};
+    use crate::model::{Event, RunId, RunRecord, What};
+    use crate::mqtt::testing::{busy, every_event, golden, key};
 
     fn said(happened: &Event) -> Option<Value> {
         event(happened, &busy()).map(|text| serde_json::from_slice(&text).unwrap())
@@ -43,5 +43,10 @@ mod tests {
         let at = every_event()[0].at;
         let alert = Event { at, what: What::Alert { job: None, text: "ñ".repeat(5000) } };
         assert_eq!(said(&alert).unwrap()["text"].as_str().unwrap().chars().count(), 1000);
+        let mut run = RunRecord::new(RunId(77), key("web1", 1), "Accounts", at, 3600);
+        run.tell("ñ".repeat(5000));
+        assert_eq!(run.error.as_ref().unwrap().chars().count(), 1000);
+        let skipped = Event { at, what: What::JobSkipped(run) };
+        assert_eq!(said(&skipped).unwrap()["error"].as_str().unwrap().chars().count(), 250);
     }
 }

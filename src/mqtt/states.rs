@@ -6,7 +6,8 @@
 use serde_json::{Value, json};
 
 use super::topics::Topics;
-use crate::model::view::{CurrentRun, JobState, QueueState, ServerState};
+use crate::model::text::{TOLD, cut};
+use crate::model::view::{CurrentRun, JobState, LastRun, QueueState, ServerState};
 use crate::model::{Remark, Snapshot};
 
 /// Every state as topic and payload: the queue, then servers and jobs in the order of the configuration.
@@ -19,16 +20,13 @@ pub(crate) fn states(topics: &Topics, snapshot: &Snapshot) -> Vec<(String, Vec<u
     all.map(|(topic, state)| (topic, state.to_string().into_bytes())).collect()
 }
 
-/// The longest reason, in characters. With hundreds of jobs in the queue it is told hundreds of times.
-const REASON: usize = 250;
-
 /// The most remarks on a server that are told: Home Assistant keeps no more than 16 kB beside a state.
 const REMARKS: usize = 50;
 
 fn queue(mut state: QueueState) -> Value {
     let waiting = state.queue.iter_mut().map(|job| &mut job.reason);
     for reason in waiting.chain([&mut state.reason]).flatten() {
-        *reason = reason.chars().take(REASON).collect();
+        *reason = cut(reason, TOLD);
     }
     json!(state)
 }
@@ -38,7 +36,7 @@ fn server(state: &ServerState) -> Value {
         "reachable": state.reachable,
         "jetbackup": state.jetbackup,
         "version": state.version,
-        "error": state.error.as_ref().or(state.destination_stuck.as_ref()),
+        "error": state.error.as_ref().or(state.destination_stuck.as_ref()).map(|error| cut(error, TOLD)),
         "since": state.since,
         "checked_at": state.checked_at,
         "destination_free": state.destination_free,
@@ -47,8 +45,7 @@ fn server(state: &ServerState) -> Value {
 }
 
 fn remark(remark: &Remark) -> Value {
-    let text: String = remark.text.chars().take(REASON).collect();
-    json!({ "kind": remark.kind, "id": remark.id, "text": text, "since": remark.since })
+    json!({ "kind": remark.kind, "id": remark.id, "text": cut(&remark.text, TOLD), "since": remark.since })
 }
 
 fn job(state: &JobState) -> Value {
@@ -61,10 +58,14 @@ fn job(state: &JobState) -> Value {
         "overrun": state.overrun,
         "limit": state.limit,
         "current": state.current.as_ref().map(current),
-        "last": state.last,
+        "last": state.last.as_ref().map(last),
         "last_success": state.last_success,
         "usual_duration": state.usual_duration,
     })
+}
+
+fn last(run: &LastRun) -> LastRun {
+    LastRun { error: run.error.as_ref().map(|error| cut(error, TOLD)), ..run.clone() }
 }
 
 fn current(run: &CurrentRun) -> Value {
@@ -81,7 +82,7 @@ fn current(run: &CurrentRun) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, RemarkKind, What};
+    use crate::model::{Event, JobResult, RemarkKind, RunId, RunRecord, What};
     use crate::mqtt::testing::{busy, fresh, golden, key};
 
     fn said(snapshot: &Snapshot) -> Value {
@@ -130,6 +131,26 @@ mod tests {
         let state = &said(&snapshot)["jetbackup-remote/state"];
         for reason in [&state["reason"], &state["queue"][0]["reason"]] {
             assert_eq!(reason.as_str().unwrap().chars().count(), 250);
+        }
+    }
+
+    #[test]
+    fn errors_are_kept_longer_than_they_are_told() {
+        let mut snapshot = busy();
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        let error = "ñ".repeat(300);
+        let mut run = RunRecord::new(RunId(77), key("web1", 1), "Accounts", at, 3600);
+        run.result = Some(JobResult::Skipped);
+        run.tell(&error);
+        snapshot.apply(&Event { at, what: What::JobSkipped(run) });
+        let lost = What::ServerUnreachable { server: "web1".parse().unwrap(), error, by_ssh: false };
+        snapshot.apply(&Event { at, what: lost });
+        assert_eq!(snapshot.servers()[0].error.as_ref().unwrap().chars().count(), 300);
+        let said = said(&snapshot);
+        let job = &said[format!("jetbackup-remote/jobs/{}/state", key("web1", 1))]["last"];
+        for error in [&job["error"], &said["jetbackup-remote/servers/web1/state"]["error"]] {
+            let error = error.as_str().unwrap();
+            assert_eq!((error.chars().count(), error.ends_with('…')), (250, true));
         }
     }
 

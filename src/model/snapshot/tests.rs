@@ -178,11 +178,11 @@ fn a_server_keeps_since_when_it_is_as_it_is() {
     tell(
         &mut snapshot,
         3,
-        What::ServerUnreachable { server: server(), error: "x".repeat(300), by_ssh: false },
+        What::ServerUnreachable { server: server(), error: "x".repeat(1200), by_ssh: false },
     );
     let state = &snapshot.servers()[0];
     assert_eq!((state.reachable, state.since), (Some(false), Some(at(3))));
-    assert_eq!(state.error.as_ref().map(String::len), Some(250));
+    assert_eq!(state.error.as_ref().map(String::len), Some(text::KEPT - 1 + '…'.len_utf8()));
     assert_eq!(state.checked_at, Some(at(2)), "when it was last heard");
     assert!(snapshot.queue().problem);
 }

@@ -1,7 +1,6 @@
 //! Foreign text, made fit to be told.
 
-/// The longest reason, in characters.
-const LONGEST: usize = 250;
+use crate::model::text::{TOLD, cut};
 
 /// The most of a foreign text that is quoted, in characters.
 const QUOTED: usize = 60;
@@ -18,12 +17,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// `text` on one line of at most 250 characters.
 pub(super) fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-    let mut line: String = text.chars().map(plain).take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.pop();
-        line.push('…');
-    }
-    line
+    cut(&text.chars().map(plain).collect::<String>(), TOLD)
 }
 
 #[cfg(test)]
@@ -44,7 +38,7 @@ mod tests {
         #[test]
         fn a_line_is_one_and_not_too_long(text in any::<String>(), times in 1usize..20) {
             let line = one_line(&text.repeat(times));
-            prop_assert!(line.chars().count() <= LONGEST && !line.chars().any(char::is_control));
+            prop_assert!(line.chars().count() <= TOLD && !line.chars().any(char::is_control));
         }
     }
 }
