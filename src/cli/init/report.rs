@@ -35,7 +35,10 @@ pub(super) fn report(talk: &mut Talk, loaded: &Loaded, reached: &[Reached]) -> R
         commands.push((format!("{program} init --add"), "reads the jobs, once the servers can be asked"));
     } else {
         commands.push((format!("{program} run --dry-run"), "shows the order of the jobs"));
-        commands.push((start(&program), "starts what runs them"));
+        commands.push((
+            service(&config.path).unwrap_or_else(|| format!("{program} daemon")),
+            "starts what runs them",
+        ));
     }
     let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
     for (command, what) in commands {
@@ -52,17 +55,16 @@ fn program(config: &Path) -> String {
     format!("jetbackup-remote -c {}", shell_word(&config.display().to_string()))
 }
 
-/// How the daemon is started on this machine.
-fn start(program: &str) -> String {
+/// How this machine's service is started, which runs the daemon with the usual configuration and no other.
+fn service(config: &Path) -> Option<String> {
     const UNIT: &str = "jetbackup-remote-daemon.service";
+    if config != Path::new(CONFIG) {
+        return None;
+    }
     let units = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
     if units.iter().any(|folder| Path::new(folder).join(UNIT).exists()) {
-        return format!("systemctl enable --now {UNIT}");
+        return Some(format!("systemctl enable --now {UNIT}"));
     }
     let script = Path::new("/etc/init.d/jetbackup-remote");
-    if script.exists() {
-        let script = script.display();
-        return format!("{script} enable && {script} start");
-    }
-    format!("{program} daemon")
+    script.exists().then(|| format!("{0} enable && {0} start", script.display()))
 }
