@@ -90,6 +90,26 @@ fn a_key_is_changed_without_a_gap() {
 }
 
 #[test]
+fn a_shell_is_refused_as_the_guide_tries_it() {
+    let farm = Farm::new([vec![brief()]]);
+    let key = farm.path("key");
+    // As the packages and `init` leave it.
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let port = farm.stations[0].sshd.port();
+    let options = "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=known_hosts";
+    let places = [
+        // Typed, not a script: what fails ends nothing. The copy is made where it is seen.
+        ("key=$(mktemp)", "set +e; key=$(mktemp -p .)"),
+        ("/etc/jetbackup-remote/id_ed25519", key.to_str().unwrap()),
+        ("-p 51514 root@web1.example.com", &format!("{options} -p {port} 127.0.0.1 2>&1")),
+    ];
+    let said = perform(&block(&guide("security.md"), "sh", "'ls /'"), home.path(), &places);
+    assert!(said.contains("ERROR: Command not allowed: ls /\n") && said.contains("exit 1\n"), "{said}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "no copy is left: only known_hosts");
+}
+
+#[test]
 fn host_keys_known_elsewhere_are_brought_along_and_enough_for_strict() {
     let farm = Farm::new([vec![brief()]]).set("known_hosts", "strict");
     let port = farm.stations[0].sshd.port().to_string();
