@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::farm::{Farm, Runner, brief, job};
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A job of the first server.
 fn key(number: usize) -> JobKey {

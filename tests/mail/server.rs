@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::certificates::Authority;
 
 /// How long anything that must happen may take before the test is failed.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the server has said.
 type Heard = Arc<(Mutex<Vec<Value>>, Condvar)>;

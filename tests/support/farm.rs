@@ -21,7 +21,7 @@ use crate::support::proxy::Proxy;
 use crate::support::sshd::{Sshd, keygen};
 
 /// How long anything that must happen may take before the test is failed.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
 /// A run that completes within two seconds.
