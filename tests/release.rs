@@ -198,6 +198,51 @@ fn what_workflows_run_is_there_and_is_a_script() {
     }
 }
 
+fn compare(arguments: &[&str]) -> Output {
+    // The system's own: it is complete, with SQLite.
+    run(Command::new("/usr/bin/python3").arg("tools/compare").args(arguments))
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_the_reason() {
+    let binary = env!("CARGO_BIN_EXE_jetbackup-remote");
+    let help = String::from_utf8(compare(&["--help"]).stdout).unwrap();
+    for word in ["OLD NEW", "start", "list", "idle", "--only", "--quick"] {
+        assert!(help.contains(word), "{word} is missing:\n{help}");
+    }
+    for (arguments, reason) in [
+        (&[binary][..], "the following arguments are required: NEW"),
+        (
+            &["/nonexistent/build", binary],
+            "OLD is not a binary of jetbackup-remote: /nonexistent/build: no such file",
+        ),
+        (&[binary, "tools"], "NEW is not a binary of jetbackup-remote: tools: not an executable file"),
+        (&[binary, "/bin/sh"], "NEW is not a binary of jetbackup-remote: /bin/sh: `--version` does not say"),
+        (&[binary, binary, "--only", "speed"], "invalid choice: 'speed'"),
+    ] {
+        let output = compare(arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(reason), "{arguments:?}: {told}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+/// The history it writes is one that this build reads.
+#[test]
+fn a_build_is_compared_with_itself() {
+    let binary = env!("CARGO_BIN_EXE_jetbackup-remote");
+    let output = compare(&["--quick", "--only", "start", binary, binary]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let row = table.lines().find_map(|line| line.strip_prefix("start, 500 jobs, 4 nights on record "));
+    let cells: Vec<&str> = row.unwrap_or_else(|| panic!("{table}")).split_whitespace().collect();
+    let [old, "s", new, "s", ratio] = cells[..] else { panic!("{table}") };
+    assert!([old, new].iter().all(|number| number.parse::<f64>().unwrap() > 0.0), "{table}");
+    assert!(ratio.trim_start_matches("1/").parse::<f64>().unwrap() >= 1.0, "{table}");
+}
+
 fn cargo(arguments: &[&str]) -> String {
     said(Command::new(env!("CARGO")).args(arguments).arg("--locked"))
 }
