@@ -324,7 +324,7 @@ fn scheduled(night: &mut Night, expression: &str) -> Duties {
         config.daemon.random_delay = std::time::Duration::ZERO;
     });
     let config = night.config();
-    let make = move |now| Schedule::new(&config, jiff::tz::TimeZone::UTC, None, None, now);
+    let make = move |_, now| Schedule::new(&config, jiff::tz::TimeZone::UTC, None, None, now);
     Duties::new(Timetable::WaitsForClock(Box::new(make)), || (), None)
 }
 

@@ -8,9 +8,8 @@ mod night;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jetbackup_remote::history::History;
 use jetbackup_remote::model::{Command, Event, Remark, RemarkKind, Selection, Snapshot, What};
-use jetbackup_remote::orchestrator::{Duties, SCHEDULE_MEMORY, Timetable, WallClock};
+use jetbackup_remote::orchestrator::{Duties, ScheduleRecord, Timetable, WallClock};
 use jetbackup_remote::schedule::Schedule;
 use jetbackup_sim::{Destination, Effect, Fault, Job, Run, Spoil, World};
 use jiff::tz::TimeZone;
@@ -231,13 +230,11 @@ impl WallClock for Hands {
 
 /// Starts a daemon with the schedule of its configuration, by this clock, as `daemon` does.
 async fn scheduled(night: &Night, clock: &Hands) -> Runner {
-    let history = History::open(night.state.path()).await.history;
-    let memory = history.kept(SCHEDULE_MEMORY).await.unwrap();
-    let memory = memory.map(|memory| serde_json::from_str(&memory).unwrap());
-    let last = history.last_cycle().await.unwrap();
-    drop(history);
     let config = night.config();
-    let make = move |now| Schedule::new(&config, TimeZone::UTC, memory, last.as_ref(), now);
+    let make = move |ScheduleRecord { memory, last_cycle }, now| {
+        let memory = memory.map(|memory| serde_json::from_str(&memory).unwrap());
+        Schedule::new(&config, TimeZone::UTC, memory, last_cycle.as_ref(), now)
+    };
     let duties = Duties::new(Timetable::WaitsForClock(Box::new(make)), || (), None);
     night.serve_with(duties, Arc::new(clock.clone())).await
 }

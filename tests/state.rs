@@ -134,12 +134,16 @@ fn a_full_disk_is_reported_and_forgotten_when_there_is_room_again() {
             }
         };
         assert!(error.to_string().contains("The disk is full"), "{error}");
-        let runs = history.runs(&Filter::default()).await.unwrap();
+        let runs = History::read_only(&disk).unwrap().runs(&Filter::default()).await.unwrap();
         assert_eq!(i64::try_from(runs.len()).unwrap(), recorded, "what was recorded is still readable");
+        let runs = history.runs(&Filter::default()).await.unwrap();
+        assert_eq!(i64::try_from(runs.len()).unwrap(), recorded + 1, "what is owed is shown here");
 
         drop(file);
         fs::remove_file(&ballast).unwrap();
-        history.commit(&event(recorded + 1)).await.unwrap();
+        history.settle().await.unwrap();
+        let runs = History::read_only(&disk).unwrap().runs(&Filter::default()).await.unwrap();
+        assert_eq!((i64::try_from(runs.len()).unwrap(), history.owed()), (recorded + 1, 0));
         assert_eq!(history.notices(), Vec::<String>::new());
 
         // Full from the start: the lock still works, and so does everything but the record.
@@ -174,7 +178,7 @@ fn a_read_only_disk_is_reported_and_can_still_be_read() {
         let error = history.commit(&event(2)).await.unwrap_err();
         assert!(matches!(error, HistoryError::Database { .. }), "{error:?}");
         assert!(error.to_string().contains("read-only"), "{error}");
-        assert_eq!(history.open_runs().await.unwrap().len(), 1);
+        assert_eq!(history.open_runs().await.unwrap().len(), 2, "what is owed is shown here");
         assert_eq!(History::read_only(&disk).unwrap().open_runs().await.unwrap().len(), 1);
 
         let Opened { history: empty, notices } = History::open(&other).await;

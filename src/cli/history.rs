@@ -1,5 +1,6 @@
 //! `history`: what is on record.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::context::{self, block_on};
 use super::exit::{Exit, Failure};
 use super::output::print;
 use super::table::{Cell, Column, Table};
-use crate::history::{Filter, History, HistoryError};
+use crate::history::{Filter, History, HistoryError, Past};
 use crate::model::{InvalidId, JobKey, RunRecord};
 use crate::words;
 
@@ -57,13 +58,16 @@ pub(super) fn history(path: &Path, args: &HistoryArgs) -> Result<Exit, Failure> 
 /// The runs, and what is usual for each job among them.
 async fn records(history: &History, filter: &Filter) -> Result<Records, HistoryError> {
     let runs = history.runs(filter).await?;
-    let mut usual: Vec<Usual> = Vec::new();
+    let mut jobs: Vec<JobKey> = Vec::new();
+    let mut seen = HashSet::new();
     for run in &runs {
-        if usual.iter().all(|known| known.key != run.key) {
-            let usual_duration = history.past(&run.key).await?.usual;
-            usual.push(Usual { key: run.key.clone(), usual_duration });
+        if seen.insert(&run.key) {
+            jobs.push(run.key.clone());
         }
     }
+    let pasts = history.pasts(&jobs).await?;
+    let usual_of = |key: JobKey| Usual { usual_duration: pasts.get(&key).and_then(Past::usual), key };
+    let usual = jobs.into_iter().map(usual_of).collect();
     Ok(Records { runs, usual })
 }
 

@@ -14,8 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::signals::{Signal, Signals};
 use crate::config::{self, Config};
 use crate::control;
-use crate::history::History;
-use crate::orchestrator::{Duties, SCHEDULE_MEMORY, Timetable};
+use crate::orchestrator::{Duties, ScheduleRecord, Timetable};
 use crate::runner::{Claim, ClaimError, Line, LineError, Runner, Sentence, lines, log_events};
 use crate::schedule::Schedule;
 use crate::service::Service;
@@ -73,7 +72,7 @@ async fn generation(
         tokio::spawn(log_events(runner.handle.events.subscribe(), log)),
         tokio::spawn(status_line::keep(Arc::clone(service), runner.handle.snapshot.clone())),
     ];
-    let duties = duties(&config, &claim.history, service).await;
+    let duties = duties(&config, service);
     let leave = CancellationToken::new();
     let mut turning = tokio::spawn(machine.serve(duties, leave.clone()));
     let next = loop {
@@ -122,16 +121,13 @@ async fn generation(
     Ok(next)
 }
 
-async fn duties(config: &Arc<Config>, history: &History, service: &Arc<Service>) -> Duties {
-    let told = |error| tracing::warn!("the schedule starts anew: {error}");
-    let memory = history.kept(SCHEDULE_MEMORY).await.map_err(told).ok().flatten();
-    let memory = memory.and_then(|memory| serde_json::from_str(&memory).ok());
-    let last_cycle = history.last_cycle().await.map_err(told).ok().flatten();
+fn duties(config: &Arc<Config>, service: &Arc<Service>) -> Duties {
     let timetable = if config.daemon.schedule.is_none() && config.cycle_loop.is_none() {
         Timetable::Never
     } else {
         let config = Arc::clone(config);
-        Timetable::WaitsForClock(Box::new(move |now| {
+        Timetable::WaitsForClock(Box::new(move |ScheduleRecord { memory, last_cycle }, now| {
+            let memory = memory.and_then(|memory| serde_json::from_str(&memory).ok());
             Schedule::new(&config, crate::zone::system(), memory, last_cycle.as_ref(), now)
         }))
     };

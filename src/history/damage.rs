@@ -1,7 +1,7 @@
 //! A damaged database is set aside, never deleted, and what matters most is carried over into the new one: the
 //! instance id (a new one would double every entity in Home Assistant), the other small texts (which destinations are
-//! enabled from here, up to when the schedule's starts are given), the open runs (they are watched) and what waits to be
-//! told.
+//! enabled from here, up to when the schedule's starts are given), the unfinished cycle with its queue, the open runs (they
+//! are watched) and what waits to be told.
 
 use std::fs;
 use std::io;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 use super::outbox::{self, Noted};
+use super::queue;
 use super::rows::{self, Change};
 use crate::model::RunRecord;
 
@@ -20,6 +21,8 @@ pub(super) struct Salvage {
     instance_id: Option<String>,
     texts: Vec<(String, String)>,
     open_runs: Vec<RunRecord>,
+    /// The unfinished cycle and its queue.
+    recorded: queue::Recorded,
     outbox: Vec<Noted>,
 }
 
@@ -54,6 +57,7 @@ pub(super) fn salvage(aside: &Path) -> Salvage {
             Some((rows::column(row, "key")?, rows::column(row, "value")?))
         }),
         open_runs: open_runs(&connection),
+        recorded: recorded(&connection),
         outbox: outbox::reachable(&connection),
     }
 }
@@ -63,9 +67,26 @@ fn open_runs(connection: &Connection) -> Vec<RunRecord> {
     let sql = format!("{} WHERE open <> 0", rows::ALL_RUNS);
     let mut found = rows::reachable_from_both_ends(connection, &sql, rows::run, |run| run.id);
     for run in &mut found {
-        run.baseline = rows::baseline(connection, run.id).unwrap_or_default();
+        // What cannot be read leaves the baseline lost, which is not the same as empty.
+        run.baseline_lost = true;
+        let _ = rows::add_open_details(connection, run);
     }
     found
+}
+
+/// The unfinished cycle, if it can be reached, and as much of its queue and its runs.
+fn recorded(connection: &Connection) -> queue::Recorded {
+    let unfinished = format!("{} WHERE ended IS NULL", rows::ALL_CYCLES);
+    let cycles = rows::reachable_from_both_ends(connection, &unfinished, rows::cycle, |cycle| cycle.id);
+    let Some(cycle) = cycles.into_iter().max_by_key(|cycle| cycle.started) else {
+        return queue::Recorded::default();
+    };
+    let of_cycle = format!("{} WHERE cycle = {}", rows::ALL_RUNS, cycle.id.0);
+    queue::Recorded {
+        cycle: Some(cycle),
+        jobs: rows::reachable(connection, &format!("{} ORDER BY place", queue::ALL_QUEUE), rows::job_key),
+        turns: rows::reachable_from_both_ends(connection, &of_cycle, rows::run, |run| run.id),
+    }
 }
 
 /// Writes what was read into the new database, and tells how many open runs that were.
@@ -76,6 +97,12 @@ pub(super) fn carry_over(salvage: &Salvage, connection: &mut Connection) -> rusq
     }
     for (key, value) in salvage.texts.iter().filter(|(key, _)| key != "instance_id") {
         transaction.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)", [key, value])?;
+    }
+    if let Some(cycle) = salvage.recorded.cycle {
+        Change::Queue(cycle, salvage.recorded.jobs.clone()).write(&transaction)?;
+    }
+    for run in &salvage.recorded.turns {
+        Change::Run(Box::new(run.clone())).write(&transaction)?;
     }
     for run in &salvage.open_runs {
         Change::Run(Box::new(run.clone())).write(&transaction)?;

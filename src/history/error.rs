@@ -74,6 +74,14 @@ pub enum HistoryError {
     },
 }
 
+impl HistoryError {
+    /// Whether there is no file, and none could be made: then nothing is on record, and that is certain.
+    #[must_use]
+    pub fn is_nothing_there(&self) -> bool {
+        matches!(self, Self::File { doing: "create", path, .. } if !path.exists())
+    }
+}
+
 /// What to do about what SQLite says.
 fn hint(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {

@@ -10,6 +10,8 @@ mod damage;
 mod error;
 mod inspect;
 mod outbox;
+mod owed;
+mod past;
 mod published;
 mod queue;
 mod remarks;
@@ -19,6 +21,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,9 +35,11 @@ use tokio::time::{Instant, timeout_at};
 pub use error::HistoryError;
 pub use inspect::{Inspected, inspect};
 pub use outbox::{Attempt, Noted, Outbox};
+pub use past::{Durations, Past};
 pub use queue::Interrupted;
 
-use crate::model::{CycleId, CycleRecord, Event, JobId, JobKey, JobResult, RunRecord, ServerName};
+use crate::model::{CycleId, CycleRecord, Event, GroupId, JobId, JobKey, RunRecord, ServerName};
+use owed::Owed;
 use rows::{Change, Rows};
 use store::{Access, Notices, Store};
 
@@ -60,6 +65,7 @@ struct Inner {
     hung: AtomicBool,
     bound: Duration,
     notices: Notices,
+    owed: Owed,
 }
 
 /// An opened history, and what a person should know about the opening.
@@ -69,21 +75,6 @@ pub struct Opened {
     pub history: History,
     /// What was found: a damaged file that was set aside, a disk that cannot be used.
     pub notices: Vec<String>,
-}
-
-/// What is known of a job's past.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Past {
-    /// Its last run whose end is known, or turn that passed without one.
-    pub last: Option<RunRecord>,
-    /// When it last completed: as its server says, else when it was asked for.
-    pub last_success: Option<Timestamp>,
-    /// How long it usually takes, in seconds: the median of its last ten completed or partial runs.
-    pub usual: Option<u64>,
-    /// Since when it is configured, as far as is known.
-    pub known_since: Option<Timestamp>,
-    /// It has not completed for longer than it may, and that was told.
-    pub stale: bool,
 }
 
 /// Which runs are meant. The default is all of them.
@@ -97,6 +88,14 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Only so many, the newest.
     pub limit: Option<u32>,
+}
+
+impl Filter {
+    fn takes(&self, run: &RunRecord) -> bool {
+        self.server.as_ref().is_none_or(|server| *server == run.key.server)
+            && self.job.is_none_or(|job| job == run.key.job)
+            && self.since.is_none_or(|since| run.asked >= since)
+    }
 }
 
 impl History {
@@ -126,7 +125,17 @@ impl History {
         let path = state_dir.join(FILE_NAME);
         let notices = Notices::default();
         let store = Arc::new(Mutex::new(Store::new(path.clone(), access, notices.clone())));
-        Self { inner: Arc::new(Inner { path, access, store, hung: AtomicBool::new(false), bound, notices }) }
+        Self {
+            inner: Arc::new(Inner {
+                path,
+                access,
+                store,
+                hung: AtomicBool::new(false),
+                bound,
+                notices,
+                owed: Owed::default(),
+            }),
+        }
     }
 
     /// What a person should know and was not told yet. Worth asking for after every commit: a file that was found
@@ -136,11 +145,12 @@ impl History {
         self.inner.notices.take()
     }
 
-    /// Records what an event changes, in one transaction, and returns when it is on the disk. Events that change
-    /// nothing on record return at once. Writing the same record again does no harm.
+    /// Records what an event changes, in one transaction together with what is owed from before, and returns when it is
+    /// on the disk. Events that change nothing on record return at once. Writing the same record again does no harm.
     ///
     /// # Errors
-    /// When it is not on the disk, after 10 seconds at most. After [`HistoryError::TimedOut`] it may still get there.
+    /// When it is not on the disk, after 10 seconds at most. Then it is owed: it comes with the next commit or with
+    /// [`History::settle`], and what is read here already shows it.
     pub async fn commit(&self, event: &Event) -> Result<(), HistoryError> {
         self.commit_with(event, None).await
     }
@@ -157,10 +167,13 @@ impl History {
         if self.inner.access == Access::Read {
             return Err(HistoryError::ReadOnly { path: self.inner.path.clone() });
         }
-        self.inner
+        let (number, owed) = self.inner.owed.all();
+        let new = change.clone();
+        let written = self
+            .inner
             .run("write to", move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                if let Some(change) = &change {
+                for change in owed.iter().chain(&new) {
                     change.write(&transaction)?;
                 }
                 if let Some(note) = &note {
@@ -168,7 +181,39 @@ impl History {
                 }
                 transaction.commit()
             })
-            .await
+            .await;
+        match (&written, change) {
+            (Ok(()), _) => self.inner.owed.written(number),
+            (Err(_), Some(change)) => self.inner.owed.add(change),
+            (Err(_), None) => {}
+        }
+        written
+    }
+
+    /// How many changes are in memory only, for the disk did not take them.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.inner.owed.len()
+    }
+
+    /// Writes what is owed. Returns at once if nothing is.
+    ///
+    /// # Errors
+    /// When it is still not on the disk, after 10 seconds at most.
+    pub async fn settle(&self) -> Result<(), HistoryError> {
+        let (number, owed) = self.inner.owed.all();
+        if owed.is_empty() {
+            return Ok(());
+        }
+        self.inner
+            .run("write to", move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                owed.iter().try_for_each(|change| change.write(&transaction))?;
+                transaction.commit()
+            })
+            .await?;
+        self.inner.owed.written(number);
+        Ok(())
     }
 
     /// The runs whose end is not known, oldest first, with their baselines.
@@ -177,16 +222,30 @@ impl History {
     /// When the history cannot be read within 10 seconds.
     pub async fn open_runs(&self) -> Result<Vec<RunRecord>, HistoryError> {
         let found = self.inner.run("read", |connection| rows::open_runs(connection)).await?;
-        Ok(self.inner.readable(found))
+        let mut runs = self.inner.readable(found);
+        self.inner.owed.overlay(&mut runs, |run| run.open);
+        runs.sort_by_key(|run| (run.asked, run.id));
+        Ok(runs)
     }
 
-    /// What is known of a job's past.
+    /// The queue groups that belong to the runs of a job on record.
     ///
     /// # Errors
     /// When the history cannot be read within 10 seconds.
-    pub async fn past(&self, key: &JobKey) -> Result<Past, HistoryError> {
+    pub async fn groups_of(&self, key: &JobKey) -> Result<Vec<GroupId>, HistoryError> {
         let key = key.clone();
-        self.inner.run("read", move |connection| past(connection, &key)).await
+        self.inner.run("read", move |connection| rows::groups_of(connection, &key)).await
+    }
+
+    /// What is known of the past of each of these jobs, in one pass over all rows. What is owed does not show.
+    ///
+    /// # Errors
+    /// When the history cannot be read within a minute: it may be the first access, which checks the whole file.
+    pub async fn pasts(&self, jobs: &[JobKey]) -> Result<HashMap<JobKey, Past>, HistoryError> {
+        let jobs = jobs.to_vec();
+        let bound = OPENING_BOUND.max(self.inner.bound);
+        let read = move |store: &mut Store| store.run("read", |connection| past::pasts(connection, &jobs));
+        self.inner.access(bound, read).await
     }
 
     /// The runs that `filter` takes, newest first; without baselines.
@@ -194,6 +253,7 @@ impl History {
     /// # Errors
     /// When the history cannot be read within 10 seconds.
     pub async fn runs(&self, filter: &Filter) -> Result<Vec<RunRecord>, HistoryError> {
+        let wanted = filter.clone();
         let filter = filter.clone();
         let sql = format!(
             "{} WHERE (?1 IS NULL OR server = ?1) AND (?2 IS NULL OR job = ?2) AND (?3 IS NULL OR asked >= ?3) \
@@ -211,7 +271,14 @@ impl History {
                 rows::select(connection, &sql, params![server, job, since, limit], rows::run)
             })
             .await?;
-        Ok(self.inner.readable(found))
+        let mut runs = self.inner.readable(found);
+        if self.inner.owed.overlay(&mut runs, |run| wanted.takes(run)) {
+            runs.sort_by_key(|run| std::cmp::Reverse((run.asked, run.id)));
+            runs.truncate(
+                wanted.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            );
+        }
+        Ok(runs)
     }
 
     /// The newest cycle, finished or not.
@@ -219,7 +286,7 @@ impl History {
     /// # Errors
     /// When the history cannot be read within 10 seconds.
     pub async fn last_cycle(&self) -> Result<Option<CycleRecord>, HistoryError> {
-        self.cycle("").await
+        self.cycle("", |_| true).await
     }
 
     /// The newest cycle that was finished.
@@ -227,14 +294,19 @@ impl History {
     /// # Errors
     /// When the history cannot be read within 10 seconds.
     pub async fn last_finished_cycle(&self) -> Result<Option<CycleRecord>, HistoryError> {
-        self.cycle("WHERE ended IS NOT NULL").await
+        self.cycle("WHERE ended IS NOT NULL", |cycle| cycle.ended.is_some()).await
     }
 
-    async fn cycle(&self, which: &str) -> Result<Option<CycleRecord>, HistoryError> {
+    async fn cycle(
+        &self,
+        which: &str,
+        takes: impl Fn(&CycleRecord) -> bool,
+    ) -> Result<Option<CycleRecord>, HistoryError> {
         let sql = format!("{} {which} ORDER BY started DESC, id DESC LIMIT 1", rows::ALL_CYCLES);
         let found =
             self.inner.run("read", move |connection| rows::select(connection, &sql, [], rows::cycle)).await?;
-        Ok(self.inner.readable(found).into_iter().next())
+        let newest = self.inner.owed.cycle().filter(takes);
+        Ok(newest.or_else(|| self.inner.readable(found).into_iter().next()))
     }
 
     /// The newest cycle with the jobs left of it, if it was not finished.
@@ -242,7 +314,9 @@ impl History {
     /// # Errors
     /// When the history cannot be read within 10 seconds.
     pub async fn interrupted(&self) -> Result<Option<Interrupted>, HistoryError> {
-        self.inner.run("read", |connection| queue::interrupted(connection)).await
+        let mut recorded = self.inner.run("read", |connection| queue::Recorded::read(connection)).await?;
+        self.inner.owed.all().1.iter().for_each(|change| recorded.apply(change));
+        Ok(recorded.interrupted())
     }
 
     /// Notes since when each of these jobs is configured, and forgets those that no longer are.
@@ -259,21 +333,34 @@ impl History {
     /// # Errors
     /// When the history cannot be read within 10 seconds.
     pub async fn kept(&self, name: &'static str) -> Result<Option<String>, HistoryError> {
+        if let Some(owed) = self.inner.owed.text(name) {
+            return Ok(Some(owed));
+        }
         self.inner.run("read", move |connection| rows::meta(connection, name)).await
     }
 
     /// Keeps a small text under a name, over restarts.
     ///
     /// # Errors
-    /// When it is not on the disk after 10 seconds.
+    /// When it is not on the disk after 10 seconds. Then it is owed, as what an event changes is.
     pub async fn keep(&self, name: &'static str, text: String) -> Result<(), HistoryError> {
-        self.inner
+        let (number, owed) = self.inner.owed.all();
+        let change = Change::Text(name, text);
+        let new = change.clone();
+        let written = self
+            .inner
             .run("write to", move |connection| {
-                let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
-                           ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-                connection.execute(sql, [name, &text]).map(drop)
+                // Nothing is written if nothing changed.
+                let transaction = connection.transaction()?;
+                owed.iter().chain([&new]).try_for_each(|change| change.write(&transaction))?;
+                transaction.commit()
             })
-            .await
+            .await;
+        match &written {
+            Ok(()) => self.inner.owed.written(number),
+            Err(_) => self.inner.owed.add(change),
+        }
+        written
     }
 
     /// The topics that something retained was published on and not cleared since.
@@ -351,7 +438,11 @@ impl History {
             .inner
             .run("read", move |connection| rows::select(connection, &sql, [cycle.0], rows::run))
             .await?;
-        Ok(self.inner.readable(found))
+        let mut runs = self.inner.readable(found);
+        if self.inner.owed.overlay(&mut runs, |run| run.cycle == Some(cycle)) {
+            runs.sort_by_key(|run| (run.asked, run.id));
+        }
+        Ok(runs)
     }
 
     /// Eight hexadecimal digits that tell this installation from others on the same broker. Made up once and kept.
@@ -426,33 +517,4 @@ impl Inner {
         }
         found.rows
     }
-}
-
-fn past(connection: &Connection, key: &JobKey) -> rusqlite::Result<Past> {
-    // One pass for all three questions: there is no index to answer them faster.
-    let sql = format!(
-        "{} WHERE server = ?1 AND job = ?2 AND open = 0 AND result IS NOT NULL ORDER BY asked DESC, id DESC",
-        rows::ALL_RUNS
-    );
-    let runs =
-        rows::select(connection, &sql, params![key.server.as_str(), key.job.to_string()], rows::run)?.rows;
-    let (known_since, stale) = queue::standing(connection, key)?;
-    let success = runs.iter().find(|run| run.result == Some(JobResult::Completed));
-    let counts = |run: &&RunRecord| matches!(run.result, Some(JobResult::Completed | JobResult::Partial));
-    let durations = runs.iter().filter(counts).filter_map(|run| run.duration).take(10).collect();
-    Ok(Past {
-        last_success: success.map(|run| run.ended.unwrap_or(run.asked)),
-        usual: median(durations),
-        known_since,
-        stale,
-        last: runs.into_iter().next(),
-    })
-}
-
-/// The middle value; of an even number, the mean of the two in the middle.
-fn median(mut values: Vec<u64>) -> Option<u64> {
-    values.sort_unstable();
-    let upper = *values.get(values.len() / 2)?;
-    let lower = *values.get((values.len() - 1) / 2)?;
-    Some(lower.midpoint(upper))
 }

@@ -55,7 +55,9 @@ pub struct Outbox {
 }
 
 pub(super) fn post(connection: &Connection, at: Timestamp, note: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO outbox (at, note, tries, given_up) VALUES (?1, ?2, 0, 0)";
+    // A write that came too late for whoever waited for it may have put it there already.
+    let sql = "INSERT INTO outbox (at, note, tries, given_up) SELECT ?1, ?2, 0, 0 \
+               WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE at = ?1 AND note = ?2)";
     connection.prepare_cached(sql)?.execute(params![at.as_millisecond(), note]).map(drop)
 }
 

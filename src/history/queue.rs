@@ -1,10 +1,10 @@
 //! The queue and what is known of the jobs beside their runs: what a restarted daemon goes on with.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::error::is_misunderstanding;
-use super::rows::{self, Rows};
+use super::rows::{self, Change, Rows};
 use crate::model::{CycleRecord, JobKey, JobResult, RunRecord};
 
 pub(super) const ALL_QUEUE: &str = "SELECT place, server, job FROM queue ";
@@ -17,6 +17,8 @@ pub struct Interrupted {
     pub cycle: CycleRecord,
     /// The jobs left, in the order of their turns.
     pub jobs: Vec<JobKey>,
+    /// The newest moment on record of it, by this machine's clock.
+    pub last_change: Timestamp,
 }
 
 /// The queue is these jobs.
@@ -29,6 +31,12 @@ pub(super) fn write_queue(connection: &Connection, jobs: &[JobKey]) -> rusqlite:
 pub(super) fn enqueue(connection: &Connection, job: &JobKey) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached("INSERT INTO queue (server, job) VALUES (?1, ?2)")?;
     insert.execute(params![job.server.as_str(), job.job.to_string()]).map(drop)
+}
+
+/// Puts a job before all others in the queue.
+pub(super) fn put_first(connection: &Connection, job: &JobKey) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO queue (place, server, job) SELECT coalesce(min(place), 1) - 1, ?1, ?2 FROM queue";
+    connection.prepare_cached(sql)?.execute(params![job.server.as_str(), job.job.to_string()]).map(drop)
 }
 
 /// Nothing is in the queue any more.
@@ -57,18 +65,61 @@ pub(super) fn set_stale(connection: &Connection, job: &JobKey, stale: bool) -> r
         .map(drop)
 }
 
-/// The newest cycle, if it was not finished, with what its runs say was done of it.
-pub(super) fn interrupted(connection: &Connection) -> rusqlite::Result<Option<Interrupted>> {
-    let newest = format!("{} ORDER BY started DESC, id DESC LIMIT 1", rows::ALL_CYCLES);
-    let found = rows::select(connection, &newest, [], rows::cycle)?.rows;
-    let Some(cycle) = found.into_iter().next().filter(|cycle| cycle.ended.is_none()) else {
-        return Ok(None);
-    };
-    let turns =
-        rows::select(connection, &format!("{} WHERE cycle = ?1", rows::ALL_RUNS), [cycle.id.0], rows::run)?
-            .rows;
-    let jobs = rows::select(connection, &format!("{ALL_QUEUE} ORDER BY place"), [], rows::job_key)?.rows;
-    Ok(Some(Interrupted { cycle: recount(cycle, &turns, jobs.len()), jobs }))
+/// What is on record of the newest cycle: finished or not, with its runs, and the jobs in the queue.
+#[derive(Default)]
+pub(super) struct Recorded {
+    pub(super) cycle: Option<CycleRecord>,
+    pub(super) jobs: Vec<JobKey>,
+    pub(super) turns: Vec<RunRecord>,
+}
+
+impl Recorded {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let newest = format!("{} ORDER BY started DESC, id DESC LIMIT 1", rows::ALL_CYCLES);
+        let found = rows::select(connection, &newest, [], rows::cycle)?.rows;
+        let Some(cycle) = found.into_iter().next().filter(|cycle| cycle.ended.is_none()) else {
+            return Ok(Self::default());
+        };
+        let of_cycle = format!("{} WHERE cycle = ?1", rows::ALL_RUNS);
+        let turns = rows::select(connection, &of_cycle, [cycle.id.0], rows::run)?.rows;
+        let jobs = rows::select(connection, &format!("{ALL_QUEUE} ORDER BY place"), [], rows::job_key)?.rows;
+        Ok(Self { cycle: Some(cycle), jobs, turns })
+    }
+
+    /// Does what writing `change` does.
+    pub(super) fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Queue(cycle, jobs) => {
+                if self.cycle.is_none_or(|known| known.id != cycle.id) {
+                    self.turns.clear();
+                }
+                (self.cycle, self.jobs) = (Some(*cycle), jobs.clone());
+            }
+            Change::Queued(job) => self.jobs.push(job.clone()),
+            Change::Cycle(_) => *self = Self::default(),
+            Change::Withdrawn(id, queued) => {
+                self.turns.retain(|run| run.id != *id);
+                self.jobs.splice(0..0, queued.clone());
+            }
+            Change::Run(run) | Change::Turn(run) => {
+                self.turns.retain(|known| known.id != run.id);
+                if run.cycle.is_some() && run.cycle == self.cycle.map(|cycle| cycle.id) {
+                    self.turns.push(RunRecord::clone(run));
+                    if matches!(change, Change::Turn(_)) {
+                        self.jobs.retain(|job| *job != run.key);
+                    }
+                }
+            }
+            Change::Stale(_) | Change::Remarks(..) | Change::Missed(_) | Change::Text(..) => {}
+        }
+    }
+
+    /// The cycle, if it was not finished, with what its runs say was done of it.
+    pub(super) fn interrupted(self) -> Option<Interrupted> {
+        let cycle = recount(self.cycle?, &self.turns, self.jobs.len());
+        let last_change = self.turns.iter().map(|run| run.asked).fold(cycle.started, Timestamp::max);
+        Some(Interrupted { cycle, jobs: self.jobs, last_change })
+    }
 }
 
 fn recount(cycle: CycleRecord, turns: &[RunRecord], left: usize) -> CycleRecord {
@@ -105,16 +156,16 @@ fn known_since(connection: &Connection) -> rusqlite::Result<Rows<(JobKey, Timest
     })
 }
 
-/// Since when a job is known, and whether it was told to be stale.
-pub(super) fn standing(connection: &Connection, job: &JobKey) -> rusqlite::Result<(Option<Timestamp>, bool)> {
-    let sql = format!("{ALL_JOBS} WHERE server = ?1 AND job = ?2");
-    let found = connection
-        .query_row(&sql, params![job.server.as_str(), job.job.to_string()], |row| {
-            Ok((rows::moment(row, "known_since"), rows::column(row, "stale").unwrap_or(false)))
-        })
-        .optional();
+/// Since when each job is known, and whether it was told to be stale.
+pub(super) fn standings(
+    connection: &Connection,
+) -> rusqlite::Result<Vec<(JobKey, (Option<Timestamp>, bool))>> {
+    let found = rows::select(connection, ALL_JOBS, [], |row| {
+        let stale = rows::column(row, "stale").unwrap_or(false);
+        Some((rows::job_key(row)?, (rows::moment(row, "known_since"), stale)))
+    });
     match found {
-        Ok(found) => Ok(found.unwrap_or_default()),
+        Ok(found) => Ok(found.rows),
         // Who only reads may meet the file of an older version before its runner was upgraded.
         Err(error) if is_misunderstanding(&error) => Ok(Default::default()),
         Err(error) => Err(error),

@@ -9,15 +9,16 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::{queue, remarks};
 use crate::model::{
-    CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, Remark, RunId, RunRecord,
-    ServerName, What,
+    BootMoment, CycleId, CycleRecord, Event, GroupId, JobKey, JobResult, Origin, Reason, Remark, RunId,
+    RunRecord, ServerName, StopRequest, What,
 };
 
 pub(super) const ALL_RUNS: &str = "SELECT id, server, job, label, cycle, origin, asked, group_id, started, ended, \
      duration, time_limit, overrun, released, open, result, reason, error FROM runs ";
 pub(super) const ALL_CYCLES: &str =
     "SELECT id, started, ended, duration, total, done, completed, problems FROM cycles ";
-pub(super) const ALL_BASELINES: &str = "SELECT run, groups FROM baselines ";
+/// What is kept of a run while it is open only.
+pub(super) const ALL_OPEN_DETAILS: &str = "SELECT run, groups, log_id, stop, began FROM baselines ";
 pub(super) const ALL_META: &str = "SELECT key, value FROM meta ";
 
 pub(super) const UPSERT_RUN: &str = "INSERT INTO runs (id, server, job, label, cycle, origin, asked, group_id, \
@@ -33,8 +34,12 @@ pub(super) const UPSERT_CYCLE: &str = "INSERT INTO cycles (id, started, ended, d
      ON CONFLICT (id) DO UPDATE SET started = excluded.started, ended = excluded.ended, \
      duration = excluded.duration, total = excluded.total, done = excluded.done, completed = excluded.completed, \
      problems = excluded.problems";
-const UPSERT_BASELINE: &str = "INSERT INTO baselines (run, groups) VALUES (?1, ?2) \
-     ON CONFLICT (run) DO UPDATE SET groups = excluded.groups WHERE groups <> excluded.groups";
+const UPSERT_OPEN_DETAILS: &str = "INSERT INTO baselines (run, groups, log_id, stop, began) \
+     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (run) DO UPDATE SET groups = excluded.groups, \
+     log_id = excluded.log_id, stop = excluded.stop, began = excluded.began \
+     WHERE (groups, log_id, stop, began) IS NOT (excluded.groups, excluded.log_id, excluded.stop, excluded.began)";
+/// Stands for a baseline that was lost before: no group id looks like it.
+const WORD_LOST: &str = "lost";
 
 const WORD_TRIGGERED: &str = "triggered";
 const WORD_ADOPTED: &str = "adopted";
@@ -46,6 +51,8 @@ pub(super) enum Change {
     Run(Box<RunRecord>),
     /// A run's record, and its job's place in the queue is taken.
     Turn(Box<RunRecord>),
+    /// A run that was never triggered has no record; its job is first in the queue again, if its turn is still to come.
+    Withdrawn(RunId, Option<JobKey>),
     /// A cycle begins or goes on with these jobs.
     Queue(CycleRecord, Vec<JobKey>),
     Queued(JobKey),
@@ -56,6 +63,8 @@ pub(super) enum Change {
     Remarks(ServerName, Vec<Remark>),
     /// A start of the schedule was told as missed.
     Missed(Timestamp),
+    /// A small text is kept under a name.
+    Text(&'static str, String),
 }
 
 impl Change {
@@ -63,6 +72,9 @@ impl Change {
     pub(super) fn of(event: &Event) -> Option<Self> {
         match &event.what {
             What::JobFinished { run, .. } => Some(Self::Run(Box::new(run.clone()))),
+            What::TriggerWithdrawn { run, queued } => {
+                Some(Self::Withdrawn(run.id, queued.then(|| run.key.clone())))
+            }
             What::CycleStarted { cycle, jobs, .. } => Some(Self::Queue(*cycle, jobs.clone())),
             What::JobQueued { job } => Some(Self::Queued(job.clone())),
             What::JobStale { job, .. } => Some(Self::Stale(job.clone())),
@@ -73,6 +85,23 @@ impl Change {
         }
     }
 
+    /// Whether nothing is lost if `older` is not written before this.
+    ///
+    /// A turn takes its job out of the queue: it is not replaced by a record that does not, and nothing else may come
+    /// between two turns of a job.
+    pub(super) fn replaces(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::Run(new), Self::Run(old)) | (Self::Turn(new), Self::Turn(old) | Self::Run(old)) => {
+                new.id == old.id && new.cycle == old.cycle
+            }
+            (Self::Text(new, _), Self::Text(old, _)) => new == old,
+            (Self::Remarks(new, _), Self::Remarks(old, _)) => new == old,
+            (Self::Stale(new), Self::Stale(old)) => new == old,
+            (Self::Missed(_), Self::Missed(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Writes the change. The caller holds the transaction.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         match self {
@@ -80,6 +109,11 @@ impl Change {
             Self::Turn(run) => {
                 write_run(connection, run)?;
                 queue::take_turn(connection, run)
+            }
+            Self::Withdrawn(run, queued) => {
+                connection.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([run.0])?;
+                connection.prepare_cached("DELETE FROM baselines WHERE run = ?1")?.execute([run.0])?;
+                queued.as_ref().map_or(Ok(()), |job| queue::put_first(connection, job))
             }
             Self::Queue(cycle, jobs) => {
                 write_cycle(connection, cycle)?;
@@ -92,6 +126,11 @@ impl Change {
                 queue::clear_queue(connection)
             }
             Self::Missed(due) => remarks::write_missed(connection, *due),
+            Self::Text(name, text) => {
+                let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) \
+                           ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+                connection.prepare_cached(sql)?.execute([*name, text]).map(drop)
+            }
             Self::Remarks(server, all) => remarks::write(connection, server, all),
         }
     }
@@ -121,14 +160,17 @@ fn write_run(connection: &Connection, run: &RunRecord) -> rusqlite::Result<()> {
         run.reason.map(Reason::word),
         run.error,
     ])?;
-    // A closed run needs its baseline no more, but deleting it now would cost writes: the daily pruning does it.
+    // A closed run needs its details no more, but deleting them now would cost writes: the daily pruning does it.
     if run.open {
-        if run.baseline.is_empty() {
-            connection.prepare_cached("DELETE FROM baselines WHERE run = ?1")?.execute([run.id.0])?;
-        } else {
-            let groups: Vec<String> = run.baseline.iter().map(GroupId::to_string).collect();
-            connection.prepare_cached(UPSERT_BASELINE)?.execute(params![run.id.0, groups.join(" ")])?;
-        }
+        let groups = run.baseline.iter().map(GroupId::to_string);
+        let groups: Vec<String> = groups.chain(run.baseline_lost.then(|| WORD_LOST.to_owned())).collect();
+        connection.prepare_cached(UPSERT_OPEN_DETAILS)?.execute(params![
+            run.id.0,
+            groups.join(" "),
+            run.log.map(|log| log.to_string()),
+            run.stop.map(StopRequest::word),
+            run.began.as_ref().map(BootMoment::to_string),
+        ])?;
     }
     if queue::is_success(run) {
         queue::set_stale(connection, &run.key, false)?;
@@ -209,7 +251,7 @@ pub(super) fn reachable_from_both_ends<T, Id: PartialEq>(
     found
 }
 
-/// Reads a row of [`ALL_RUNS`]; without the baseline.
+/// Reads a row of [`ALL_RUNS`]; without the details of an open run.
 pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
     Some(RunRecord {
         id: RunId(column(row, "id")?),
@@ -223,7 +265,11 @@ pub(super) fn run(row: &Row<'_>) -> Option<RunRecord> {
         },
         asked: moment(row, "asked")?,
         baseline: Vec::new(),
+        baseline_lost: false,
         group: parsed(row, "group_id"),
+        log: None,
+        stop: None,
+        began: None,
         started: moment(row, "started"),
         ended: moment(row, "ended"),
         duration: seconds(row, "duration"),
@@ -252,22 +298,42 @@ pub(super) fn cycle(row: &Row<'_>) -> Option<CycleRecord> {
     })
 }
 
-/// The open runs, oldest first, each with its baseline.
+/// The open runs, oldest first, each with its details.
 pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Rows<RunRecord>> {
     let sql = format!("{ALL_RUNS} WHERE open <> 0 ORDER BY asked, id");
     let mut found = select(connection, &sql, [], run)?;
     for run in &mut found.rows {
-        run.baseline = baseline(connection, run.id)?;
+        add_open_details(connection, run)?;
     }
     Ok(found)
 }
 
-/// The baseline of one run.
-pub(super) fn baseline(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<GroupId>> {
-    let sql = format!("{ALL_BASELINES} WHERE run = ?1");
-    let found = select(connection, &sql, [run.0], |row| column::<String>(row, "groups"))?;
-    let groups = found.rows.iter().flat_map(|groups| groups.split_ascii_whitespace());
-    Ok(groups.filter_map(|group| group.parse().ok()).collect())
+/// The queue groups of a job's runs on record.
+pub(super) fn groups_of(connection: &Connection, key: &JobKey) -> rusqlite::Result<Vec<GroupId>> {
+    let sql = "SELECT group_id FROM runs WHERE server = ?1 AND job = ?2 AND group_id IS NOT NULL";
+    let job = key.job.to_string();
+    select(connection, sql, [key.server.as_str(), &job], |row| parsed(row, "group_id"))
+        .map(|found| found.rows)
+}
+
+/// Adds to an open run what is kept beside it. What is missing or makes no sense is lost, which is never the same as
+/// empty: every open run has a row.
+pub(super) fn add_open_details(connection: &Connection, run: &mut RunRecord) -> rusqlite::Result<()> {
+    run.baseline_lost = true;
+    let sql = format!("{ALL_OPEN_DETAILS} WHERE run = ?1");
+    let found = select(connection, &sql, [run.id.0], |row| {
+        let groups: String = column(row, "groups")?;
+        let stop: Option<String> = column(row, "stop");
+        Some((groups, parsed(row, "log_id"), stop, parsed(row, "began")))
+    })?;
+    let Some((groups, log, stop, began)) = found.rows.into_iter().next() else { return Ok(()) };
+    let words = groups.split_ascii_whitespace();
+    run.baseline = words.clone().filter_map(|group| group.parse().ok()).collect();
+    run.baseline_lost = run.baseline.len() < words.count();
+    run.log = log;
+    run.stop = stop.map(|word| StopRequest::from_word(&word));
+    run.began = began;
+    Ok(())
 }
 
 /// A text kept under a name.

@@ -77,6 +77,11 @@ const MIGRATIONS: &[&str] = &[
         given_up INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    ALTER TABLE baselines ADD COLUMN log_id TEXT;
+    ALTER TABLE baselines ADD COLUMN stop TEXT;
+    ALTER TABLE baselines ADD COLUMN began TEXT;
+",
 ];
 
 /// The version that files of this program have.
@@ -102,7 +107,7 @@ pub(super) fn is_complete(connection: &Connection) -> rusqlite::Result<()> {
     for table in [
         rows::ALL_RUNS,
         rows::ALL_CYCLES,
-        rows::ALL_BASELINES,
+        rows::ALL_OPEN_DETAILS,
         rows::ALL_META,
         queue::ALL_QUEUE,
         queue::ALL_JOBS,

@@ -5,7 +5,7 @@ use jiff::ToSpan;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{CycleId, GroupId, Origin, Progress, Reason, RunId, What};
+use crate::model::{CycleId, GroupId, JobResult, Origin, Progress, Reason, RunId, What};
 
 fn key(server: &str) -> JobKey {
     JobKey { server: server.parse().unwrap(), job: "64abcdef0123456789abcdef".parse().unwrap() }
@@ -42,6 +42,10 @@ fn finished(id: i64, result: JobResult, duration: u64) -> RunRecord {
 
 fn event(what: What) -> Event {
     Event { at: at(0), what }
+}
+
+async fn past(history: &History, job: &JobKey) -> Past {
+    history.pasts(std::slice::from_ref(job)).await.unwrap().remove(job).unwrap()
 }
 
 async fn commit(history: &History, run: RunRecord) {
@@ -107,7 +111,7 @@ async fn a_cycle_is_known_from_its_start_and_whole_at_its_end() {
 async fn the_past_of_a_job_is_its_own_and_knows_only_ends() {
     let dir = tempfile::tempdir().unwrap();
     let history = opened(dir.path()).await;
-    assert_eq!(history.past(&key("web-1")).await.unwrap(), Past::default());
+    assert_eq!(past(&history, &key("web-1")).await, Past::default());
 
     // Two too old for "usual", then ten that count.
     for (id, duration) in (1..).zip([9000, 9000, 10, 20, 30, 40, 50, 60, 70, 80, 90]) {
@@ -121,17 +125,9 @@ async fn the_past_of_a_job_is_its_own_and_knows_only_ends() {
     commit(&history, RunRecord { result: Some(JobResult::LostContact), ..intent(15) }).await;
     commit(&history, RunRecord { key: key("web-2"), ..finished(16, JobResult::Completed, 5) }).await;
 
-    let past = history.past(&key("web-1")).await.unwrap();
-    assert_eq!(
-        past,
-        Past {
-            last: Some(skipped),
-            last_success: Some(at(12)),
-            usual: Some(55),
-            known_since: None,
-            stale: false
-        }
-    );
+    let past = past(&history, &key("web-1")).await;
+    assert_eq!((past.usual(), past.known_since, past.stale), (Some(55), None, false));
+    assert_eq!((past.last, past.last_success), (Some(skipped), Some(at(12))));
 }
 
 #[tokio::test]
@@ -492,7 +488,7 @@ proptest! {
             let failed = |error: HistoryError| TestCaseError::fail(format!("{error:?}; {notices:?}"));
             history.commit(&event(What::RunNoted(new.clone()))).await.map_err(failed)?;
             prop_assert!(history.open_runs().await.map_err(failed)?.contains(&new));
-            history.past(&key("web-1")).await.map_err(failed)?;
+            history.pasts(&[key("web-1")]).await.map_err(failed)?;
             history.instance_id().await.map_err(failed)?;
             let reader = History::read_only(dir.path()).map_err(failed)?;
             prop_assert!(!reader.runs(&Filter::default()).await.map_err(failed)?.is_empty());
@@ -536,19 +532,19 @@ async fn a_job_is_stale_until_it_completes_and_known_since_it_was_first_configur
     let (first, second) = (key("web-1"), key("web-2"));
     history.know(std::slice::from_ref(&first), at(0)).await.unwrap();
     history.know(&[first.clone(), second.clone()], at(1)).await.unwrap();
-    assert_eq!(history.past(&first).await.unwrap().known_since, Some(at(0)));
-    assert_eq!(history.past(&second).await.unwrap().known_since, Some(at(1)));
+    assert_eq!(past(&history, &first).await.known_since, Some(at(0)));
+    assert_eq!(past(&history, &second).await.known_since, Some(at(1)));
 
     let stale = What::JobStale { job: first.clone(), last_success: None };
     history.commit(&event(stale)).await.unwrap();
-    assert!(history.past(&first).await.unwrap().stale);
+    assert!(past(&history, &first).await.stale);
     commit(&history, finished(1, JobResult::Partial, 5)).await;
-    assert!(history.past(&first).await.unwrap().stale);
+    assert!(past(&history, &first).await.stale);
     commit(&history, finished(2, JobResult::Completed, 5)).await;
-    assert!(!history.past(&first).await.unwrap().stale);
+    assert!(!past(&history, &first).await.stale);
 
     history.know(&[second], at(2)).await.unwrap();
-    assert_eq!(history.past(&first).await.unwrap().known_since, None, "it is configured no longer");
+    assert_eq!(past(&history, &first).await.known_since, None, "it is configured no longer");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::view::OutboxState;
-use super::{CycleId, DestinationId, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
+use super::{CycleId, DestinationId, JobFacts, JobKey, JobResult, Remark, RunId, RunRecord, ServerName};
 
 /// Something that happened, and when by this machine's wall clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,20 @@ pub enum What {
     },
     /// The intent to trigger a job: committed before the trigger is sent.
     JobStarting(RunRecord),
+    /// The intent to trigger a job is withdrawn: nothing was sent. Its record goes.
+    TriggerWithdrawn {
+        /// What was about to be triggered.
+        run: RunRecord,
+        /// The job's turn is still to come: it is first in the queue again.
+        queued: bool,
+    },
+    /// A job's turn comes at the end of the cycle.
+    JobDeferred {
+        /// The job.
+        job: JobKey,
+        /// Why it could not have its turn now.
+        error: String,
+    },
     /// A run was seen on its server: the triggered one, or one that others started.
     JobStarted(RunRecord),
     /// A run moved on. The only event that is never committed.
@@ -100,6 +114,13 @@ pub enum What {
         job: JobKey,
         /// Seconds.
         usual: Option<u64>,
+    },
+    /// What is on record of the jobs could be read only now.
+    PastRead {
+        /// The jobs.
+        jobs: Vec<JobFacts>,
+        /// The newest finished cycle.
+        last_cycle: Option<CycleRecord>,
     },
     /// What waits to be sent to those who do not look.
     Outbox(OutboxState),
@@ -277,6 +298,9 @@ impl Event {
             },
             What::CycleStarted { resumed: true, .. }
             | What::JobStarting(_)
+            | What::TriggerWithdrawn { .. }
+            | What::JobDeferred { .. }
+            | What::PastRead { .. }
             | What::RunNoted(_)
             | What::Progress { .. }
             | What::Released(_)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GroupId, JobKey, text};
+use super::{BootMoment, GroupId, JobKey, LogId, text};
 
 /// How a finished run went. `history` and MQTT use these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +151,32 @@ pub enum Origin {
     Adopted,
 }
 
+/// A stop that was accepted and has not had its effect yet. It is on record until the run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopRequest {
+    /// It is sent as soon as the run's group is known and its server answers.
+    Accepted,
+    /// JetBackup has taken it.
+    Sent,
+}
+
+impl StopRequest {
+    /// The word on record.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Sent => "sent",
+        }
+    }
+
+    /// The request a word stands for. A word of a newer program is a stop as well.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        if word == "sent" { Self::Sent } else { Self::Accepted }
+    }
+}
+
 /// A row of the history. While `open`, the run may be writing and is watched, also after a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -170,8 +196,20 @@ pub struct RunRecord {
     /// The job's groups listed before the trigger: none of them is this run.
     #[serde(skip)]
     pub baseline: Vec<GroupId>,
+    /// The baseline could not be read back completely: what is missing from it proves nothing.
+    #[serde(skip)]
+    pub baseline_lost: bool,
     /// The run's group, once seen.
     pub group: Option<GroupId>,
+    /// The log that JetBackup writes about it, once its group shows it.
+    #[serde(skip)]
+    pub log: Option<LogId>,
+    /// The stop that was accepted for it.
+    #[serde(skip)]
+    pub stop: Option<StopRequest>,
+    /// When it began (was asked for, until its server says more) by the machine's own uptime.
+    #[serde(skip)]
+    pub began: Option<BootMoment>,
     /// When the server says it started. The server's clock.
     pub started: Option<Timestamp>,
     /// When the server says it ended. The server's clock.
@@ -206,7 +244,11 @@ impl RunRecord {
             origin: Origin::Triggered,
             asked,
             baseline: Vec::new(),
+            baseline_lost: false,
             group: None,
+            log: None,
+            stop: None,
+            began: None,
             started: None,
             ended: None,
             duration: None,

@@ -112,6 +112,22 @@ impl Snapshot {
                 self.leave_queue(run);
                 self.open_mut(run).seen = true;
             }
+            What::TriggerWithdrawn { run, queued } => {
+                self.open.retain(|open| open.record.id != run.id);
+                if *queued && !self.queue.contains(&run.key) {
+                    self.queue.insert(0, run.key.clone());
+                }
+            }
+            What::JobDeferred { job, .. } => {
+                if let Some(at) = self.queue.iter().position(|queued| queued == job) {
+                    let job = self.queue.remove(at);
+                    self.queue.push(job);
+                }
+            }
+            What::PastRead { jobs, last_cycle } => {
+                self.jobs.clone_from(jobs);
+                self.last_cycle = *last_cycle;
+            }
             What::RunNoted(run) | What::Released(run) | What::JobTimeout { run, .. } => {
                 self.leave_queue(run);
                 if run.open {

@@ -47,6 +47,8 @@ struct Unkept {
     missing: Option<Vec<String>>,
     tries: u32,
     sent: bool,
+    /// It is in the outbox by now, and leaves this place as soon as it is read there.
+    kept: bool,
 }
 
 impl Unkept {
@@ -84,12 +86,14 @@ impl Desk {
     /// All notes that wait, oldest first.
     pub async fn waiting(&self) -> Vec<Waiting> {
         self.record_the_rest().await;
+        self.keep_the_rest().await;
         let kept = self.history.waiting().await.unwrap_or_else(|error| {
             tracing::warn!("what waits in the outbox is not known now: {error}");
             Vec::new()
         });
         let mut waiting = Vec::new();
         let mut sent = Vec::new();
+        let mut addressed = Vec::new();
         {
             let mut unkept = lock(&self.unkept);
             let unrecorded = lock(&self.unrecorded);
@@ -99,7 +103,11 @@ impl Desk {
                 if turned_up.as_ref().is_some_and(|one| one.sent) {
                     sent.push(noted.id);
                 } else if let Some(mut one) = Waiting::of(noted) {
-                    one.letter = one.letter.or(turned_up.and_then(|one| one.letter));
+                    if let Some(in_memory) = turned_up {
+                        addressed.extend(in_memory.letter.clone().map(|letter| (noted.id, letter)));
+                        one.letter = one.letter.or(in_memory.letter);
+                        one.missing = one.missing.or(in_memory.missing);
+                    }
                     waiting.extend(after(one, unrecorded.get(&noted.id)));
                 } else {
                     tracing::debug!("a note in the outbox makes no sense and stays there: {}", noted.note);
@@ -109,6 +117,11 @@ impl Desk {
         }
         if !sent.is_empty() {
             self.record(sent, Attempt::Done).await;
+        }
+        for (id, letter) in addressed {
+            if let Err(error) = self.history.address(vec![id], letter).await {
+                tracing::warn!("a mail that waits may come as another letter after a restart: {error}");
+            }
         }
         waiting
     }
@@ -184,6 +197,25 @@ impl Desk {
         }
     }
 
+    /// Puts the notes that the disk did not take before into the outbox, as far as it takes them now: what is in memory
+    /// only would end with this process. They turn up there, and go on as the same letters.
+    async fn keep_the_rest(&self) {
+        let rest: Vec<_> = lock(&self.unkept)
+            .iter()
+            .filter(|one| !one.sent && !one.kept)
+            .map(|one| (one.at, one.text.clone()))
+            .collect();
+        for (at, text) in rest {
+            if self.history.post(at, text.clone()).await.is_err() {
+                return;
+            }
+            let mut unkept = lock(&self.unkept);
+            if let Some(one) = unkept.iter_mut().find(|one| !one.kept && one.at == at && one.text == text) {
+                one.kept = true;
+            }
+        }
+    }
+
     fn change_unkept(&self, notes: &[Waiting], change: impl Fn(&mut Unkept)) {
         let mut unkept = lock(&self.unkept);
         for note in notes.iter().filter(|note| note.id.is_none()) {
@@ -202,7 +234,7 @@ impl Desk {
                 tracing::error!("too many notes wait while the disk fails; one is lost: {}", gone.text);
             }
         }
-        unkept.push(Unkept { at, text, letter: None, missing: None, tries: 0, sent: false });
+        unkept.push(Unkept { at, text, letter: None, missing: None, tries: 0, sent: false, kept: false });
         drop(unkept);
         self.bell.notify_one();
     }

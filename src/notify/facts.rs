@@ -1,5 +1,6 @@
 //! What belongs to a note: asked for when its letter is written, so that it tells how things stand then.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::note::{Note, Waiting, has_failed};
 use super::policy::is_worth_a_summary;
 use super::render::{self, Envelope, Life, Standing, Summary, Turn};
 use crate::config::Notification;
-use crate::history::{Filter, History};
+use crate::history::{Filter, History, HistoryError};
 use crate::model::{CycleRecord, Event, JobKey, JobResult, RunRecord, Snapshot, What};
 use crate::words;
 
@@ -42,60 +43,63 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Whether there is something to tell after all: of a cycle that is seen only when its runs are.
-    pub async fn are_worth_a_letter(&self, notes: &[Waiting]) -> bool {
+    ///
+    /// # Errors
+    /// When what is on record of the cycle cannot be read: then nobody knows.
+    pub async fn are_worth_a_letter(&self, notes: &[Waiting]) -> Result<bool, HistoryError> {
         match notes {
             [one] => match &one.note {
                 Note::Happened(event) => match &event.what {
                     What::CycleFinished(cycle) => {
-                        is_worth_a_summary(&self.wanted, cycle, &self.turns(*cycle).await)
+                        let turns = self.history.turns(cycle.id).await?;
+                        Ok(is_worth_a_summary(&self.wanted, cycle, &turns))
                     }
-                    _ => true,
+                    _ => Ok(true),
                 },
-                _ => true,
+                _ => Ok(true),
             },
-            several => !several.is_empty(),
+            several => Ok(!several.is_empty()),
         }
     }
 
     /// The letter that tells these notes, if there are any.
-    pub async fn letter(&self, id: &str, notes: &[Waiting]) -> Option<Letter> {
+    ///
+    /// # Errors
+    /// When what belongs into it cannot be read: a letter that leaves it out would not be true.
+    pub async fn letter(&self, id: &str, notes: &[Waiting]) -> Result<Option<Letter>, HistoryError> {
         let envelope = Envelope { id: id.to_owned(), date: Timestamp::now(), zone: crate::zone::system() };
         let labels = |key: &JobKey| self.label(key);
-        match notes {
-            [] => None,
+        Ok(Some(match notes {
+            [] => return Ok(None),
             [one] => match &one.note {
                 Note::Happened(event) => match &event.what {
-                    What::CycleFinished(cycle) => Some(self.summary(&envelope, *cycle).await),
+                    What::CycleFinished(cycle) => self.summary(&envelope, *cycle).await?,
                     What::JobFinished { run, .. } => {
-                        Some(render::news(&envelope, event, &labels, &self.log(run).await))
+                        render::news(&envelope, event, &labels, &self.log(run).await)
                     }
-                    _ => Some(render::news(&envelope, event, &labels, &[])),
+                    _ => render::news(&envelope, event, &labels, &[]),
                 },
-                Note::Started { at } => Some(render::started(&envelope, *at)),
-                Note::Stopping { at } => Some(render::stopping(&envelope, *at)),
-                Note::Life { since } => Some(self.life(&envelope, *since).await),
+                Note::Started { at } => render::started(&envelope, *at),
+                Note::Stopping { at } => render::stopping(&envelope, *at),
+                Note::Life { since } => self.life(&envelope, *since).await?,
             },
             many => {
                 let events: Vec<Event> = many.iter().map(event).collect();
-                Some(render::several(&envelope, &events, &labels))
+                render::several(&envelope, &events, &labels)
             }
-        }
+        }))
     }
 
-    /// What is on record of a cycle.
-    async fn turns(&self, cycle: CycleRecord) -> Vec<RunRecord> {
-        self.history.turns(cycle.id).await.unwrap_or_else(|error| {
-            tracing::warn!("a summary lacks the runs: {error}");
-            Vec::new()
-        })
-    }
-
-    async fn summary(&self, envelope: &Envelope, cycle: CycleRecord) -> Letter {
-        let runs = self.turns(cycle).await;
+    async fn summary(&self, envelope: &Envelope, cycle: CycleRecord) -> Result<Letter, HistoryError> {
+        let runs = self.history.turns(cycle.id).await?;
+        let usual: HashMap<JobKey, Option<u64>> = {
+            let snapshot = self.snapshot.borrow();
+            snapshot.jobs().into_iter().map(|job| (job.key, job.usual_duration)).collect()
+        };
         let mut logs = timeout(LOGS, self.all_logs(&runs)).await.unwrap_or_default();
         let mut turns = Vec::new();
         for run in runs {
-            let usual = self.history.past(&run.key).await.ok().and_then(|past| past.usual);
+            let usual = usual.get(&run.key).copied().flatten();
             let at = logs.iter().position(|(id, _)| *id == run.id);
             let log = at.map(|at| logs.swap_remove(at).1).unwrap_or_default();
             turns.push(Turn { run, usual, log });
@@ -108,7 +112,7 @@ impl Facts {
             (beside, snapshot.queue().next_run)
         };
         let summary = Summary { cycle, turns, beside, remarks: self.remarks(), next_run };
-        render::summary(envelope, &summary)
+        Ok(render::summary(envelope, &summary))
     }
 
     async fn all_logs(&self, runs: &[RunRecord]) -> Vec<(crate::model::RunId, Vec<String>)> {
@@ -127,9 +131,9 @@ impl Facts {
         timeout(LOGS, self.logs.tail(run, LINES)).await.unwrap_or_default()
     }
 
-    async fn life(&self, envelope: &Envelope, since: Timestamp) -> Letter {
+    async fn life(&self, envelope: &Envelope, since: Timestamp) -> Result<Letter, HistoryError> {
         let filter = Filter { since: Some(since), ..Filter::default() };
-        let runs = self.history.runs(&filter).await.unwrap_or_default();
+        let runs = self.history.runs(&filter).await?;
         let completed = runs.iter().filter(|run| run.result == Some(JobResult::Completed)).count();
         let (jobs, next_run) = {
             let snapshot = self.snapshot.borrow();
@@ -143,7 +147,7 @@ impl Facts {
             (snapshot.jobs().into_iter().map(standing).collect(), snapshot.queue().next_run)
         };
         let runs = (runs.len(), completed);
-        render::life(envelope, &Life { since, jobs, runs, remarks: self.remarks(), next_run })
+        Ok(render::life(envelope, &Life { since, jobs, runs, remarks: self.remarks(), next_run }))
     }
 
     /// What else is worth a look: servers that do not answer, and what was remarked on the others.

@@ -109,8 +109,7 @@ pub(super) fn plan(waiting: Vec<Waiting>, hold: bool) -> Plan {
                     plan.bundles.push(Bundle { notes: vec![one], letter: Some(letter), missing });
                 }
             }
-        } else if one.id.is_some() && one.note.is_told_by().is_some_and(|cycle| summaries.contains(&cycle)) {
-            // One that could not be kept tells of a run that is not on record either: no summary knows of it.
+        } else if one.note.is_told_by().is_some_and(|cycle| summaries.contains(&cycle)) {
             plan.told.push(one);
         } else {
             match one.note.urgency() {

@@ -103,11 +103,15 @@ impl Postman {
         }
         self.memory.not_taken.retain(|letter, _| plan.bundles.iter().any(|bundle| bundle.name() == *letter));
         let mut bundles = Vec::new();
+        let mut unread = false;
         for bundle in plan.bundles {
-            if self.facts.are_worth_a_letter(&bundle.notes).await {
-                bundles.push(bundle);
-            } else {
-                self.desk.tried(&bundle.notes, Attempt::Done).await;
+            match self.facts.are_worth_a_letter(&bundle.notes).await {
+                Ok(true) => bundles.push(bundle),
+                Ok(false) => self.desk.tried(&bundle.notes, Attempt::Done).await,
+                Err(error) => {
+                    unread = true;
+                    tracing::warn!("a mail waits for what belongs into it: {error}");
+                }
             }
         }
         let (due, later): (Vec<_>, Vec<_>) =
@@ -122,7 +126,12 @@ impl Postman {
         self.tell().await;
         let retry = self.memory.try_at.filter(|_| waits);
         let hold = hold.filter(|_| plan.held);
-        earliest(Instant::now(), retry.into_iter().chain(hold), self.memory.not_taken.values().copied())
+        let read_again = unread.then(|| Instant::now() + PAUSES.0);
+        earliest(
+            Instant::now(),
+            read_again.into_iter().chain(retry).chain(hold),
+            self.memory.not_taken.values().copied(),
+        )
     }
 
     /// Takes letters to the server. Whether any of them wait for another time.
@@ -164,9 +173,16 @@ impl Postman {
         let notes = &bundle.notes;
         let first = || notes.first().map_or(Timestamp::UNIX_EPOCH, |note| note.at);
         let id = bundle.letter.clone().unwrap_or_else(|| letter_id(first()));
-        let Some(letter) = self.facts.letter(&id, notes).await else {
-            self.desk.tried(notes, Attempt::Done).await;
-            return None;
+        let letter = match self.facts.letter(&id, notes).await {
+            Ok(Some(letter)) => letter,
+            Ok(None) => {
+                self.desk.tried(notes, Attempt::Done).await;
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!("a mail waits for what belongs into it: {error}");
+                return Some(PAUSES.0);
+            }
         };
         if bundle.letter.is_none() {
             if let Err(error) = self.desk.address(notes, &id).await {

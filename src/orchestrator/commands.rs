@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::lane::holds;
+use super::lane::Claim;
 use super::queue::Asked;
 use super::run::Run;
 use super::wheel::{Orchestrator, Request};
@@ -80,7 +80,11 @@ impl Orchestrator {
 
     async fn release(&mut self, key: &JobKey) -> Answer {
         let policy = self.config.orchestrator.on_timeout;
-        let Some(at) = self.runs.iter().position(|run| run.record.key == *key && holds(run, policy)) else {
+        let claim = |run: &Run| Claim::of(&run.record, policy);
+        let of_job =
+            |claims: Claim| self.runs.iter().position(|run| run.record.key == *key && claim(run) == claims);
+        // One beyond its limit keeps the lane too, where as many are as may be.
+        let Some(at) = of_job(Claim::Holds).or_else(|| of_job(Claim::Overrun)) else {
             return Answer::refused(format!("no run of {key} keeps the lane"));
         };
         let run = &mut self.runs[at];
@@ -97,12 +101,15 @@ impl Orchestrator {
 
     /// Stops a job's run, the newest if there are several.
     async fn stop_job(&mut self, key: &JobKey) -> Answer {
-        let under_way = |run: &Run| run.record.key == *key && !run.is_late();
-        match self.runs.iter_mut().rev().find(|run| under_way(run)) {
+        let under_way = |run: &&mut Run| run.record.key == *key && !run.is_late();
+        let newest = |run: &&mut Run| run.record.started.unwrap_or(run.record.asked);
+        match self.runs.iter_mut().filter(under_way).max_by_key(newest) {
             Some(run) => match run.record.group {
                 Some(group) => self.stop(&key.server, group).await,
                 None => {
-                    run.want_stop();
+                    run.accept_stop();
+                    let record = run.record.clone();
+                    self.tell(What::RunNoted(record)).await;
                     Answer::accepted(format!("{key} is stopped as soon as its queue group is listed"))
                 }
             },
@@ -111,8 +118,8 @@ impl Orchestrator {
     }
 
     /// A group that a stop has waited for is listed.
-    pub(super) async fn stop_if_wanted(&mut self, at: usize) {
-        let Some(group) = self.runs[at].wanted_stop() else { return };
+    pub(super) async fn stop_if_accepted(&mut self, at: usize) {
+        let Some(group) = self.runs[at].stop_to_send() else { return };
         let key = self.runs[at].record.key.clone();
         let answer = self.stop(&key.server, group).await;
         if !answer.accepted {
@@ -126,26 +133,36 @@ impl Orchestrator {
             return Answer::refused(format!("no server {server} is configured"));
         };
         let meant = |run: &Run| run.record.key.server == *server && run.record.group == Some(group);
-        if !self.runs.iter().any(|run| meant(run) && !run.is_late()) {
+        let Some(at) = self.runs.iter().position(|run| meant(run) && !run.is_late()) else {
             return Answer::refused(format!(
                 "no managed run with queue group {group} is under way on {server}"
             ));
-        }
+        };
         let leave = self.leave.clone();
         let stopped = tokio::select! {
             stopped = client.stop(group) => stopped,
             () = leave.cancelled() => {
-                return Answer::refused("this program is ending; whether the stop arrived is not known");
+                // Whether it arrived is not known: the next start sends it again, which does no harm.
+                self.runs[at].accept_stop();
+                let record = self.runs[at].record.clone();
+                self.tell(What::RunNoted(record)).await;
+                return Answer::accepted(format!("{server} is asked to stop queue group {group} at the next start"));
             }
         };
         if let Err(error) = stopped {
+            // Nothing is stopped later that was refused now.
+            if self.runs[at].record.stop.is_some() {
+                self.runs[at].refuse_stop();
+                let record = self.runs[at].record.clone();
+                self.tell(What::RunNoted(record)).await;
+            }
             return Answer::refused(format!("the stop could not be sent: {error}"));
         }
-        if let Some(at) = self.runs.iter().position(meant) {
-            tracing::info!("{} was asked to stop, with queue group {group}", self.runs[at].record.key);
-            self.runs[at].stop_sent(Instant::now());
-            self.tell_progress(at).await;
-        }
+        tracing::info!("{} was asked to stop, with queue group {group}", self.runs[at].record.key);
+        self.runs[at].stop_sent(Instant::now());
+        let record = self.runs[at].record.clone();
+        self.tell(What::RunNoted(record)).await;
+        self.tell_progress(at).await;
         Answer::accepted(format!("{server} was asked to stop queue group {group}"))
     }
 }

@@ -1,6 +1,5 @@
 //! Cycles: begun, taken up again after a restart, and ended; and the turns that pass without a trigger.
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::lane::holds;
@@ -10,9 +9,6 @@ use super::unique;
 use super::wheel::Orchestrator;
 use crate::history::Interrupted;
 use crate::model::{CycleId, CycleRecord, JobKey, JobResult, Origin, Reason, RunRecord, What};
-
-/// How old a cycle may be to be taken up again.
-const RESUMED_FOR: SignedDuration = SignedDuration::from_hours(12);
 
 /// A cycle under way.
 #[derive(Debug)]
@@ -25,6 +21,7 @@ pub(super) struct Cycle {
 impl Orchestrator {
     /// Begins a cycle with these jobs.
     pub(super) async fn begin(&mut self, jobs: Vec<JobKey>) {
+        self.end_unresumed().await;
         for job in &jobs {
             self.queue.ask(job);
         }
@@ -34,20 +31,8 @@ impl Orchestrator {
         self.tell(What::CycleStarted { cycle: record, jobs, resumed: false }).await;
     }
 
-    /// Goes on with the cycle that an earlier process left, if it is young enough.
-    pub(super) async fn resume(&mut self) {
-        let Interrupted { cycle, jobs } = match self.history.interrupted().await {
-            Ok(Some(found)) => found,
-            Ok(None) => return,
-            Err(error) => {
-                let text = format!("whether a cycle was interrupted is not known: {error}");
-                self.tell(What::Alert { job: None, text }).await;
-                return;
-            }
-        };
-        if !is_young(&cycle, self.clock.now()) {
-            return self.tell_end_of(cycle).await;
-        }
+    /// Goes on with the cycle that an earlier process left.
+    pub(super) async fn resume(&mut self, Interrupted { cycle, jobs, .. }: Interrupted) {
         for job in &jobs {
             self.queue.ask(job);
         }
@@ -58,18 +43,8 @@ impl Orchestrator {
         }
     }
 
-    /// Tells the end of a cycle that an earlier process left, before another one begins.
-    pub(super) async fn end_interrupted(&mut self) {
-        match self.history.interrupted().await {
-            Ok(Some(Interrupted { cycle, .. })) => self.tell_end_of(cycle).await,
-            Ok(None) => {}
-            // A disk that cannot be read is told of by the first commit.
-            Err(error) => tracing::warn!("whether a cycle was interrupted is not known: {error}"),
-        }
-    }
-
     /// Nobody takes this cycle up any more. What of it was to be told with its end is told now, if never before.
-    async fn tell_end_of(&mut self, mut cycle: CycleRecord) {
+    pub(super) async fn tell_end_of(&mut self, mut cycle: CycleRecord) {
         cycle.ended = Some(self.clock.now());
         cycle.problems = cycle.total.saturating_sub(cycle.completed);
         self.tell(What::CycleFinished(cycle)).await;
@@ -127,8 +102,7 @@ impl Orchestrator {
     /// Records that a job's turn passes without a trigger.
     pub(super) async fn skip(&mut self, job: &JobKey, reason: Reason, error: Option<String>) {
         self.queue.remove(job);
-        let unsent = self.unsent.take_if(|unsent| unsent.key == *job);
-        let mut record = unsent.unwrap_or_else(|| self.new_record(job, Origin::Triggered));
+        let mut record = self.new_record(job, Origin::Triggered);
         record.result = Some(JobResult::Skipped);
         record.reason = Some(reason);
         record.open = false;
@@ -136,7 +110,6 @@ impl Orchestrator {
             record.tell(error);
         }
         self.count_in_cycle(|cycle| cycle.done += 1);
-        self.attempts = 0;
         self.remember(&record);
         self.tell(What::JobSkipped(record)).await;
     }
@@ -144,9 +117,4 @@ impl Orchestrator {
     pub(super) fn new_record(&self, key: &JobKey, origin: Origin) -> RunRecord {
         record(&self.config, key, origin, self.cycle_id(), self.clock.now())
     }
-}
-
-/// A clock that was set back makes a cycle look as if it were still to come: that is young too.
-fn is_young(cycle: &CycleRecord, now: Timestamp) -> bool {
-    now.duration_since(cycle.started) < RESUMED_FOR
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::destinations::Prepared;
@@ -13,57 +14,116 @@ use super::queue::Queue;
 use super::run::Run;
 use super::sight::{says_running, strangers};
 use super::wheel::{Orchestrator, Station};
-use crate::jetbackup::{ApiError, Group, Trigger, View};
-use crate::model::{GroupId, JobKey, JobResult, Origin, Reason, ServerName, What};
+use crate::jetbackup::{ApiError, Group, GroupStatus, Trigger, View};
+use crate::model::{GroupId, JobKey, JobResult, Origin, Reason, RunRecord, ServerName, What};
 
-/// How often a server is tried before its job's turn passes.
-const ATTEMPTS: u32 = 3;
-/// The pause before a server is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// The pause before a server is looked at again for a turn that could not be given yet.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The pause before the lane is looked at again that others' work holds.
+const HELD_AGAIN: Duration = Duration::from_secs(30);
+/// How long a deferred job waits at least: what is over in a moment is not to cost it its turn.
+const LAST_TURN_AFTER: Duration = Duration::from_secs(30);
+/// How often a trigger is decided anew because the disk took longer than answers stay fresh.
+const ROUNDS: u32 = 3;
 
 impl Orchestrator {
-    /// Gives the first job of the queue its turn, if the lane is still free after a look at every server.
+    /// Gives the first job of the queue its turn, if the lane is still free after a look at every server in reach.
     pub(super) async fn dispatch(&mut self) {
         self.not_before = None;
-        let Some(views) = self.look(|queue| !queue.is_empty()).await else { return };
+        let Some(key) = self.queue.first().cloned() else { return };
+        let is_lost = self.contact(&key.server).is_some_and(|contact| contact.is_lost());
+        match self.queue.last_turns() {
+            Some(since) if since.elapsed() < LAST_TURN_AFTER => {
+                self.not_before = Some(since + LAST_TURN_AFTER);
+                return;
+            }
+            None if is_lost => return self.defer(&key, format!("{} is out of reach", key.server)).await,
+            _ => {}
+        }
+        let Some(views) = self.look(is_lost, |queue| !queue.is_empty()).await else { return };
         self.take_in(&views).await;
+        self.believe_the_lost().await;
         self.ask_around_once_a_cycle(&views);
         // What was asked meanwhile comes before the trigger: a stop that arrived during the look means this job too.
         self.obey_all().await;
-        if self.lane() != Lane::Free || self.leave.is_cancelled() {
+        if self.lane() != Lane::Free || self.leave.is_cancelled() || self.is_held_by_others(&views).await {
             return;
         }
         let Some(key) = self.queue.first().cloned() else { return };
-        if self.flagged.values().any(Flag::is_on_trial) {
-            self.not_before = Some(Instant::now() + RETRY_PAUSE);
-            return;
-        }
         if let Some(at) = self.runs.iter().position(|run| run.record.key == key && !run.is_late()) {
-            // Beside the lane, and still out of sight: its turn is that run's, whatever becomes of it.
-            tracing::info!("{key} may still be running and is not triggered again");
-            self.queue.remove(&key);
-            self.runs[at].record.cycle = self.cycle_id();
-            let record = self.runs[at].record.clone();
-            self.tell(What::RunNoted(record)).await;
-            return;
+            return self.wait_for_earlier_run(&key, at).await;
         }
         match views.get(&key.server) {
-            Some(Ok(view)) => self.take(&key, view).await,
-            Some(Err(error)) => self.try_later(&key, Reason::Unreachable, error.to_string()).await,
+            Some(Ok(view)) => self.take(&key, view, &views).await,
+            Some(Err(_)) if self.queue.last_turns().is_some() => self.skip_out_of_reach(&views).await,
+            Some(Err(error)) => self.defer(&key, error.to_string()).await,
+            // It went out of reach, or another job is first, since the look began.
+            None if self.client(&key.server).is_some() => {}
             None => self.skip(&key, Reason::NotConfigured, None).await,
         }
     }
 
-    /// Looks at all servers, whatever the selection, and does what is asked meanwhile: a server out of reach takes a
-    /// minute to say nothing. `None` once it is no longer `wanted`.
-    async fn look(&mut self, wanted: impl Fn(&Queue) -> bool) -> Option<Views> {
+    /// What was last heard of a server out of reach is that a job runs there: out of sight it is no less believed.
+    async fn believe_the_lost(&mut self) {
+        let lost: Vec<ServerName> = self
+            .stations
+            .iter()
+            .filter(|station| station.contact.is_lost())
+            .map(|station| station.name.clone())
+            .collect();
+        for server in lost {
+            self.adopt_flagged(&server).await;
+        }
+    }
+
+    /// Whether something that is no run of the queue holds the lane, or may.
+    async fn is_held_by_others(&mut self, views: &Views) -> bool {
+        self.unidentified.update(views);
+        if let Some(text) = self.unidentified.alert() {
+            self.tell(What::Alert { job: None, text }).await;
+        }
+        if self.unidentified.holds() {
+            self.not_before = Some(Instant::now() + HELD_AGAIN);
+            return true;
+        }
+        if self.flagged.values().any(Flag::is_on_trial) {
+            self.not_before = Some(Instant::now() + LOOK_AGAIN);
+            return true;
+        }
+        false
+    }
+
+    /// An earlier run of the job is still under way beside the lane. It may end before the others have had their turns;
+    /// if it does not, the turn is that run's, whatever becomes of it.
+    async fn wait_for_earlier_run(&mut self, key: &JobKey, at: usize) {
+        if self.queue.last_turns().is_none() {
+            return self.defer(key, "an earlier run of it is still under way".to_owned()).await;
+        }
+        tracing::info!("{key} may still be running and is not triggered again");
+        self.queue.remove(key);
+        self.runs[at].record.cycle = self.cycle_id();
+        let record = self.runs[at].record.clone();
+        self.tell(What::RunNoted(record)).await;
+    }
+
+    /// The job's turn comes once nothing else waits.
+    async fn defer(&mut self, key: &JobKey, error: String) {
+        self.queue.defer(key, Instant::now());
+        self.tell(What::JobDeferred { job: key.clone(), error }).await;
+    }
+
+    /// Looks at the servers, whatever the selection, and does what is asked meanwhile: a server out of reach takes a
+    /// minute to say nothing. Those known to be out of reach are asked too only if `lost`, when nobody else waits for
+    /// them. `None` once it is no longer `wanted`.
+    async fn look(&mut self, lost: bool, wanted: impl Fn(&Queue) -> bool) -> Option<Views> {
         let leave = self.leave.clone();
         let goal = |station: &Station| Goal {
             name: station.name.clone(),
             client: Arc::clone(&station.client),
             lost: station.contact.is_lost(),
         };
-        let look = look_everywhere(self.stations.iter().map(goal).collect());
+        let asked = self.stations.iter().filter(|station| lost || !station.contact.is_lost());
+        let look = look_everywhere(asked.map(goal).collect());
         tokio::pin!(look);
         loop {
             let nap = self.nap();
@@ -80,17 +140,22 @@ impl Orchestrator {
         }
     }
 
-    /// Looks at all servers for the sake of knowing.
+    /// Looks at all servers for the sake of knowing; at those out of reach beside everything else.
     pub(super) async fn look_around(&mut self) {
-        let Some(views) = self.look(|_| true).await else { return };
+        for at in 0..self.stations.len() {
+            if self.stations[at].contact.is_lost() {
+                self.start_probe(at);
+            }
+        }
+        let Some(views) = self.look(false, |_| true).await else { return };
         self.take_in(&views).await;
         self.ask_around(&views);
     }
 
-    async fn take_in(&mut self, views: &Views) {
+    pub(super) async fn take_in(&mut self, views: &Views) {
         let now = Instant::now();
         let names: Vec<ServerName> = self.stations.iter().map(|station| station.name.clone()).collect();
-        for server in names {
+        for server in names.into_iter().filter(|server| views.has_asked(server)) {
             if let Some(contact) = self.contact(&server) {
                 contact.asked = Some(now);
             }
@@ -124,7 +189,9 @@ impl Orchestrator {
         for job in config.jobs.iter().filter(|job| job.key.server == *server) {
             let key = &job.key;
             let taken = self.taken(None);
+            let limit = job.timeout;
             let mut found: Vec<Group> = strangers(view, key.job, &taken).cloned().collect();
+            self.leave_out_stuck(key, view, limit, &mut found).await;
             found.sort_by_key(|group| (group.created, group.id));
             let known = self.runs.iter().any(|run| run.record.key == *key && !run.is_late());
             if !found.is_empty() || known || says_running(view, key.job) != Some(true) {
@@ -139,6 +206,34 @@ impl Orchestrator {
         self.adopt_flagged(server).await;
     }
 
+    /// A group that has been pending for longer than the job may take is not a run that will start: it is told once, and
+    /// nobody waits for it. Should it start after all, it is pending no longer.
+    async fn leave_out_stuck(&mut self, key: &JobKey, view: &View, limit: Duration, found: &mut Vec<Group>) {
+        let now = self.clock.now();
+        if !self.clock.is_plausible() || says_running(view, key.job) == Some(true) {
+            return;
+        }
+        let is_stuck = |group: &Group| {
+            let waits = group.status == GroupStatus::Pending && group.started.is_none();
+            let age = group.created.map(|created| now.duration_since(created));
+            waits
+                && age.is_some_and(|age| age > SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX))
+        };
+        let stuck: Vec<GroupId> =
+            found.iter().filter(|group| is_stuck(group)).map(|group| group.id).collect();
+        found.retain(|group| !stuck.contains(&group.id));
+        for group in stuck {
+            if self.ignored_groups.insert(group) {
+                let text = format!(
+                    "queue group {group} on {} has been pending for longer than the job's time limit and is not \
+                     waited for; clear it in JetBackup's queue there",
+                    key.server
+                );
+                self.tell(What::Alert { job: Some(key.clone()), text }).await;
+            }
+        }
+    }
+
     /// Takes up the jobs of a server that have said "running" for long enough.
     async fn adopt_flagged(&mut self, server: &ServerName) {
         let believed = |key: &JobKey, flag: &mut Flag| key.server == *server && flag.is_believed();
@@ -150,17 +245,10 @@ impl Orchestrator {
 
     async fn adopt(&mut self, key: &JobKey, baseline: Vec<GroupId>, group: Option<&Group>) {
         let turn = self.queue.remove(key);
-        let mut record = self
-            .unsent
-            .take_if(|unsent| unsent.key == *key)
-            .unwrap_or_else(|| self.new_record(key, Origin::Adopted));
-        record.origin = Origin::Adopted;
+        let mut record = self.new_record(key, Origin::Adopted);
         record.cycle = self.cycle_id().filter(|_| turn);
         record.group = group.map(|group| group.id);
         record.baseline = baseline;
-        if turn {
-            self.attempts = 0;
-        }
         let mut run = Run::adopted(record, self.now());
         run.usual = self.usual(key);
         let at = self.runs.len();
@@ -179,12 +267,12 @@ impl Orchestrator {
     }
 
     /// The lane is free and the job's server answered: triggers the job, if it is there and enabled.
-    async fn take(&mut self, key: &JobKey, view: &View) {
+    async fn take(&mut self, key: &JobKey, view: &View, views: &Views) {
         let job = match view.job(key.job) {
             Some(job) => Some(job.clone()),
             None => match self.ask_job(key).await {
                 Ok(job) => job,
-                Err(error) => return self.try_later(key, Reason::Unreachable, error.to_string()).await,
+                Err(error) => return self.try_later(key, unreachable(&error), error.to_string()).await,
             },
         };
         match job {
@@ -196,18 +284,22 @@ impl Orchestrator {
             Some(_) => {
                 let prepared = self.prepare_destination(&key.server).await;
                 // What was asked meanwhile comes first, as after the look.
-                let is_its_turn = self.queue.first() == Some(key) && self.lane() == Lane::Free;
-                if !is_its_turn || self.leave.is_cancelled() {
+                if !self.is_its_turn(key) {
                     return;
                 }
                 match prepared {
-                    Prepared::Ready => self.trigger(key, view).await,
+                    Prepared::Ready => self.trigger(key, listed(view, key), views).await,
                     Prepared::LookAgain => {}
                     Prepared::Not(why) => self.skip(key, Reason::DestinationDisabled, Some(why)).await,
                     Prepared::Later(reason, error) => self.try_later(key, reason, error).await,
                 }
             }
         }
+    }
+
+    /// Whether nothing has come between a job and its turn.
+    fn is_its_turn(&self, key: &JobKey) -> bool {
+        self.queue.first() == Some(key) && self.lane() == Lane::Free && !self.leave.is_cancelled()
     }
 
     async fn ask_job(&self, key: &JobKey) -> Result<Option<crate::jetbackup::Job>, ApiError> {
@@ -218,13 +310,11 @@ impl Orchestrator {
     }
 
     /// Commits the intent, then sends the trigger: never twice for one run, whatever is answered.
-    async fn trigger(&mut self, key: &JobKey, view: &View) {
+    async fn trigger(&mut self, key: &JobKey, baseline: Vec<GroupId>, views: &Views) {
         let Some(client) = self.client(&key.server) else { return };
-        let unsent = self.unsent.take_if(|unsent| unsent.key == *key);
-        let mut record = unsent.unwrap_or_else(|| self.new_record(key, Origin::Triggered));
-        record.baseline = listed(view, key);
-        record.error = None;
-        self.tell(What::JobStarting(record.clone())).await;
+        let record = RunRecord { baseline, ..self.new_record(key, Origin::Triggered) };
+        let record = RunRecord { began: self.clock.boot(), ..record };
+        let Some(record) = self.commit_intent(record, views).await else { return };
         // An older run of this job that never showed up cannot be told from this one any more.
         self.runs.retain(|run| !(run.is_late() && run.record.key == *key));
         let mut run = Run::triggered(record, self.now());
@@ -237,22 +327,53 @@ impl Orchestrator {
             }
             Trigger::Refused(message) => return self.refused(key, run, message).await,
             Trigger::NotSent(error) => {
-                self.unsent = Some(run.record);
+                self.tell(What::TriggerWithdrawn { run: run.record, queued: true }).await;
                 return self.try_later(key, Reason::NotSent, error.to_string()).await;
             }
         }
         self.queue.remove(key);
-        self.attempts = 0;
         if let Some(contact) = self.contact(&key.server) {
             contact.asked = Some(Instant::now());
         }
         self.runs.push(run);
     }
 
+    /// Commits the intent to trigger a job. Where the disk takes longer than answers stay fresh, the servers are looked at
+    /// again before anything is sent. `None`: the intent is withdrawn.
+    async fn commit_intent(&mut self, mut record: RunRecord, views: &Views) -> Option<RunRecord> {
+        let key = record.key.clone();
+        self.tell(What::JobStarting(record.clone())).await;
+        let mut fresh = views.are_fresh();
+        for _ in 0..ROUNDS {
+            if fresh {
+                return Some(record);
+            }
+            let Some(views) = self.look(false, |_| true).await else { break };
+            self.take_in(&views).await;
+            self.obey_all().await;
+            if !self.is_its_turn(&key) || self.is_held_by_others(&views).await {
+                break;
+            }
+            let Some(Ok(view)) = views.get(&key.server) else { break };
+            let baseline = listed(view, &key);
+            if baseline == record.baseline {
+                return Some(record);
+            }
+            record.baseline = baseline;
+            self.tell(What::JobStarting(record.clone())).await;
+            fresh = views.are_fresh();
+        }
+        let queued = self.queue.first() == Some(&key);
+        self.tell(What::TriggerWithdrawn { run: record, queued }).await;
+        if queued && self.not_before.is_none() {
+            self.not_before = Some(Instant::now() + LOOK_AGAIN);
+        }
+        None
+    }
+
     /// JetBackup refused. Perhaps because somebody else started the job just now; then that is its run.
     async fn refused(&mut self, key: &JobKey, mut run: Run, message: String) {
         self.queue.remove(key);
-        self.attempts = 0;
         let client = self.client(&key.server);
         let view = match client {
             Some(client) => client.look().await.ok(),
@@ -280,15 +401,27 @@ impl Orchestrator {
         self.runs.retain(|run| !(run.is_late() && run.record.key == *key));
     }
 
-    /// The job's server could not be asked, or not be told: tries again soon, a few times.
+    /// The job's server could not be asked, or not be told: it is tried once more when nothing else waits.
     async fn try_later(&mut self, key: &JobKey, reason: Reason, error: String) {
-        self.attempts += 1;
-        if self.attempts >= ATTEMPTS {
-            self.skip(key, reason, Some(error)).await;
-        } else {
-            self.not_before = Some(Instant::now() + RETRY_PAUSE * self.attempts);
+        match self.queue.last_turns() {
+            None => self.defer(key, error).await,
+            Some(_) => self.skip(key, reason, Some(error)).await,
         }
     }
+
+    /// The turns pass of all deferred jobs whose servers gave no answer now: the one look was for all of them.
+    async fn skip_out_of_reach(&mut self, views: &Views) {
+        for job in self.queue.deferred() {
+            if let Some(Err(error)) = views.get(&job.server) {
+                self.skip(&job, unreachable(error), Some(error.to_string())).await;
+            }
+        }
+    }
+}
+
+/// Why a job has no turn whose server gave this error.
+fn unreachable(_error: &ApiError) -> Reason {
+    Reason::Unreachable
 }
 
 /// The job's groups listed now: none of them is a run that begins later.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::doubt::Doubt;
+use super::recovery::{SCHEDULE_MEMORY, ScheduleRecord};
 use super::wheel::Orchestrator;
 use crate::model::{CycleRecord, Selection, What};
 use crate::schedule::{Missed, Schedule};
@@ -14,12 +15,12 @@ use crate::schedule::{Missed, Schedule};
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How often an idle daemon looks at the servers: whether they answer, and what was started there by others.
 const LOOK_EVERY: Duration = Duration::from_secs(15 * 60);
-/// Under this name the schedule's memory is kept in the history.
-pub const SCHEDULE_MEMORY: &str = "schedule";
 
 /// What a daemon does beside the turns.
 pub struct Duties {
     timetable: Timetable,
+    /// What is on record of the schedule, until the timetable is set.
+    record: ScheduleRecord,
     /// Called on every turn of the wheel.
     alive: Box<dyn FnMut() + Send + Sync>,
     pub(super) nap: Duration,
@@ -34,8 +35,8 @@ pub struct Duties {
 pub enum Timetable {
     /// Only when somebody asks for one.
     Never,
-    /// As the schedule will say that is made of the time once the clock can be right.
-    WaitsForClock(Box<dyn FnOnce(Timestamp) -> Option<Schedule> + Send + Sync>),
+    /// As the schedule will say that is made of what is on record and of the time, once the clock can be right.
+    WaitsForClock(Box<dyn FnOnce(ScheduleRecord, Timestamp) -> Option<Schedule> + Send + Sync>),
     /// As the schedule says.
     Set(Box<Schedule>),
 }
@@ -48,11 +49,11 @@ impl Timetable {
         }
     }
 
-    /// The clock can be right.
-    fn set(&mut self, now: Timestamp) {
+    /// The clock can be right, and this is on record.
+    fn set(&mut self, record: ScheduleRecord, now: Timestamp) {
         *self = match std::mem::replace(self, Self::Never) {
             Self::WaitsForClock(make) => {
-                make(now).map_or(Self::Never, |schedule| Self::Set(Box::new(schedule)))
+                make(record, now).map_or(Self::Never, |schedule| Self::Set(Box::new(schedule)))
             }
             other => other,
         };
@@ -70,6 +71,7 @@ impl Duties {
     ) -> Self {
         Self {
             timetable,
+            record: ScheduleRecord::default(),
             alive: Box::new(alive),
             nap: at_least.unwrap_or(LONGEST_NAP).clamp(Duration::from_secs(1), LONGEST_NAP),
             jobs_known: false,
@@ -78,6 +80,11 @@ impl Duties {
             kept: None,
             doubt: Doubt::default(),
         }
+    }
+
+    /// This is on record of the schedule.
+    pub(super) fn begin_with(&mut self, record: ScheduleRecord) {
+        self.record = record;
     }
 
     pub(super) fn cycle_finished(&mut self, cycle: &CycleRecord) {
@@ -142,15 +149,16 @@ impl Orchestrator {
         (duties.alive)();
         let plausible = self.clock.is_plausible();
         if plausible && !duties.jobs_known {
-            duties.jobs_known = true;
-            self.know_jobs().await;
+            duties.jobs_known = self.know_jobs().await;
         }
         self.recall_destinations_again().await;
         self.tell_stale().await;
         if plausible {
-            duties.timetable.set(self.clock.now());
+            duties.timetable.set(std::mem::take(&mut duties.record), self.clock.now());
         }
         duties.doubt.attend(self, plausible).await;
+        self.try_to_resume().await;
+        self.check_resumed().await;
         let start = plausible && duties.is_time(self.clock.now(), self.cycle.is_some());
         if let Some(missed) = duties.missed() {
             self.tell_missed(missed).await;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::WallClock;
 use super::wheel::Orchestrator;
 use crate::config::Job;
-use crate::history::Past;
+use crate::history::{Durations, Past};
 use crate::model::{JobFacts, JobKey, JobResult, RunRecord, What};
 
 /// What is known of a job.
@@ -15,8 +15,7 @@ use crate::model::{JobFacts, JobKey, JobResult, RunRecord, What};
 pub(super) struct Known {
     /// Its last result, for telling recoveries.
     last: Option<JobResult>,
-    /// How long it usually takes, in seconds.
-    pub usual: Option<u64>,
+    durations: Durations,
     last_success: Option<Timestamp>,
     since: Option<Timestamp>,
     stale: bool,
@@ -28,7 +27,7 @@ impl Known {
         let last = past.last.as_ref().filter(|run| !run.is_called_off());
         let mut known = Self {
             last: last.and_then(|run| run.result),
-            usual: past.usual,
+            durations: past.durations.clone(),
             last_success: past.last_success,
             since: past.known_since,
             stale: past.stale,
@@ -40,13 +39,14 @@ impl Known {
 
     /// What the snapshot begins with.
     pub fn facts(&self, job: &Job, past: Past) -> JobFacts {
+        let usual = past.usual();
         JobFacts {
             key: job.key.clone(),
             label: job.label.clone(),
             limit: job.timeout.as_secs(),
             last: past.last,
             last_success: past.last_success,
-            usual: past.usual,
+            usual,
             stale: self.stale,
         }
     }
@@ -60,18 +60,22 @@ impl Known {
 
 impl Orchestrator {
     /// Notes since when the jobs are configured. With a clock that cannot be right this would make them stale soon.
-    pub(super) async fn know_jobs(&mut self) {
+    ///
+    /// Answers whether that is on record.
+    pub(super) async fn know_jobs(&mut self) -> bool {
         if !self.clock.is_plausible() {
-            return;
+            return false;
         }
         let now = self.clock.now();
         let jobs: Vec<JobKey> = self.config.jobs.iter().map(|job| job.key.clone()).collect();
-        if let Err(error) = self.history.know(&jobs, now).await {
+        let known = self.history.know(&jobs, now).await;
+        if let Err(error) = &known {
             tracing::warn!("since when jobs are configured is not on record: {error}");
         }
         for known in self.known.values_mut() {
             known.since.get_or_insert(now);
         }
+        known.is_ok()
     }
 
     /// Tells of jobs that have not completed for longer than they may.
@@ -112,16 +116,14 @@ impl Orchestrator {
 
     /// How long a job usually takes, in seconds.
     pub(super) fn usual(&self, key: &JobKey) -> Option<u64> {
-        self.known.get(key).and_then(|known| known.usual)
+        self.known.get(key).and_then(|known| known.durations.median())
     }
 
-    /// Learns how long a job usually takes now that one more run of it is on record.
-    pub(super) async fn learn_usual(&mut self, key: JobKey) {
-        let Ok(past) = self.history.past(&key).await else { return };
-        let known = self.known.entry(key.clone()).or_default();
-        if known.usual != past.usual {
-            known.usual = past.usual;
-            self.tell(What::UsualKnown { job: key, usual: past.usual }).await;
-        }
+    /// Learns from a run that has ended how long its job usually takes; answers that where it is news.
+    pub(super) fn learn_usual(&mut self, record: &RunRecord) -> Option<u64> {
+        let durations = &mut self.known.entry(record.key.clone()).or_default().durations;
+        let before = durations.median();
+        durations.add(record);
+        durations.median().filter(|usual| Some(*usual) != before)
     }
 }

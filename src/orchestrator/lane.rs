@@ -2,6 +2,7 @@
 
 use super::run::Run;
 use crate::config::OnTimeout;
+use crate::model::RunRecord;
 
 /// Whether a job may be triggered now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,37 @@ pub(super) enum Lane {
     },
 }
 
+/// What a run is to the lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It alone keeps the lane from everyone else.
+    Holds,
+    /// It is beyond its limit under `continue`: so many of these may be under way, and one more keeps the lane.
+    Overrun,
+    /// Nothing: a person released it, or nothing was seen of it in time.
+    Nothing,
+}
+
+impl Claim {
+    /// What the run of this record is to the lane.
+    #[must_use]
+    pub fn of(record: &RunRecord, policy: OnTimeout) -> Self {
+        match () {
+            () if !record.open || record.released => Self::Nothing,
+            () if record.overrun && policy == OnTimeout::Continue => Self::Overrun,
+            () => Self::Holds,
+        }
+    }
+}
+
 /// Whether `run` alone keeps the lane from everyone else.
-///
-/// Under `continue` a run beyond its limit stands beside the lane; a run that a person released does so too.
 pub(super) fn holds(run: &Run, policy: OnTimeout) -> bool {
-    let beside = run.record.overrun && policy == OnTimeout::Continue;
-    !run.is_late() && !run.record.released && !beside
+    Claim::of(&run.record, policy) == Claim::Holds
+}
+
+/// How many runs are beyond their limit and not released.
+pub(super) fn overruns(runs: &[Run]) -> usize {
+    runs.iter().filter(|run| Claim::of(&run.record, OnTimeout::Continue) == Claim::Overrun).count()
 }
 
 /// Judges the lane with these runs under way.
@@ -36,8 +62,7 @@ pub(super) fn lane(runs: &[Run], policy: OnTimeout, max_overruns: u32) -> Lane {
             reason: format!("{} on {} {what}", holder.record.label, holder.record.key.server),
         };
     }
-    let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
-    let overruns = runs.iter().filter(beside).count();
+    let overruns = overruns(runs);
     if overruns > usize::try_from(max_overruns).unwrap_or(usize::MAX) {
         return Lane::Held {
             reason: format!("{overruns} runs are beyond their time limit (max_overruns is {max_overruns})"),
@@ -66,7 +91,7 @@ mod tests {
             60,
         );
         change(&mut record);
-        Run::triggered(record, Now { mono: Instant::now(), wall: jiff::Timestamp::UNIX_EPOCH })
+        Run::triggered(record, Now { mono: Instant::now(), wall: jiff::Timestamp::UNIX_EPOCH, boot: None })
     }
 
     fn overrun() -> Run {

@@ -1,6 +1,6 @@
 //! A look at every server: what a trigger is decided by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +16,42 @@ pub(super) const FRESH: Duration = Duration::from_secs(3);
 /// How often servers are asked again because of others that were slower.
 const ROUNDS: u32 = 3;
 
-/// What each server answered. One whose look broke off is missing.
-pub(super) type Views = HashMap<ServerName, Result<View, ApiError>>;
+/// What the servers answered. One whose look broke off is missing, and so is one that was not asked.
+#[derive(Default)]
+pub(super) struct Views {
+    answers: HashMap<ServerName, Result<View, ApiError>>,
+    asked: HashSet<ServerName>,
+    /// When the oldest of the answers arrived.
+    oldest: Option<Instant>,
+}
+
+impl Views {
+    /// What one server answered, just now.
+    pub fn of(server: ServerName, answer: Result<View, ApiError>) -> Self {
+        let asked = HashSet::from([server.clone()]);
+        Self { answers: HashMap::from([(server, answer)]), asked, oldest: Some(Instant::now()) }
+    }
+
+    /// Whether a server was asked, whatever came of it.
+    pub fn has_asked(&self, server: &ServerName) -> bool {
+        self.asked.contains(server)
+    }
+
+    /// What a server answered.
+    pub fn get(&self, server: &ServerName) -> Option<&Result<View, ApiError>> {
+        self.answers.get(server)
+    }
+
+    /// The views of the servers that answered.
+    pub fn seen(&self) -> impl Iterator<Item = (&ServerName, &View)> {
+        self.answers.iter().filter_map(|(server, answer)| Some((server, answer.as_ref().ok()?)))
+    }
+
+    /// Whether a trigger may still be decided by them.
+    pub fn are_fresh(&self) -> bool {
+        self.oldest.is_none_or(|at| at.elapsed() <= FRESH)
+    }
+}
 
 /// A server to be looked at.
 #[derive(Clone)]
@@ -30,7 +64,7 @@ pub(super) struct Goal {
 
 /// Asks all servers at once, and those again whose answer grew old while others were waited for.
 pub(super) async fn look_everywhere(goals: Vec<Goal>) -> Views {
-    let mut views = Views::new();
+    let mut views: HashMap<ServerName, Result<View, ApiError>> = HashMap::new();
     let mut heard: HashMap<ServerName, Instant> = HashMap::new();
     let mut wanted = goals.clone();
     for _ in 0..ROUNDS {
@@ -54,12 +88,15 @@ pub(super) async fn look_everywhere(goals: Vec<Goal>) -> Views {
             break;
         }
     }
-    views
+    let answered = heard.iter().filter(|(name, _)| views.get(name).is_some_and(Result::is_ok));
+    let oldest = answered.map(|(_, at)| *at).min();
+    let asked = goals.into_iter().map(|goal| goal.name).collect();
+    Views { answers: views, asked, oldest }
 }
 
 impl Goal {
     /// Asks again once: the first call may have met a connection that was lost while nobody looked.
-    async fn look(&self) -> Result<View, ApiError> {
+    pub async fn look(&self) -> Result<View, ApiError> {
         match self.client.look().await {
             Err(error) if !self.lost => {
                 tracing::debug!("looking again: {error}");

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use tokio::time::Instant;
+
 use crate::config::{Job, Server};
 use crate::model::{JobKey, Selection, ServerName};
 
@@ -28,38 +30,72 @@ pub(super) enum Asked {
 
 /// The queue.
 #[derive(Debug, Default)]
-pub(super) struct Queue(VecDeque<JobKey>);
+pub(super) struct Queue {
+    waiting: VecDeque<JobKey>,
+    /// Jobs whose turn comes once nothing else waits, and since when.
+    deferred: VecDeque<(JobKey, Instant)>,
+}
 
 impl Queue {
     /// Puts a job at the end, unless it is in the queue.
     pub fn ask(&mut self, job: &JobKey) -> Asked {
-        if let Some(at) = self.0.iter().position(|queued| queued == job) {
+        if let Some(at) = self.jobs().position(|queued| queued == job) {
             return Asked::AlreadyQueued(at + 1);
         }
-        self.0.push_back(job.clone());
-        Asked::Queued(self.0.len())
+        self.waiting.push_back(job.clone());
+        Asked::Queued(self.waiting.len())
+    }
+
+    /// Puts a job behind everything that waits; once only.
+    pub fn defer(&mut self, job: &JobKey, now: Instant) {
+        if let Some(at) = self.waiting.iter().position(|queued| queued == job) {
+            self.waiting.remove(at);
+            self.deferred.push_back((job.clone(), now));
+        }
     }
 
     /// The job whose turn is next.
     pub fn first(&self) -> Option<&JobKey> {
-        self.0.front()
+        self.jobs().next()
+    }
+
+    /// Since when the next job is deferred, if only such jobs are left: for them this is the last turn.
+    pub fn last_turns(&self) -> Option<Instant> {
+        let since = self.deferred.front().map(|(_, since)| *since);
+        since.filter(|_| self.waiting.is_empty())
+    }
+
+    /// The jobs that are deferred.
+    pub fn deferred(&self) -> Vec<JobKey> {
+        self.deferred.iter().map(|(job, _)| job.clone()).collect()
     }
 
     /// Takes a job out, wherever it stands. Answers whether it was there.
     pub fn remove(&mut self, job: &JobKey) -> bool {
-        let before = self.0.len();
-        self.0.retain(|queued| queued != job);
-        self.0.len() < before
+        let before = self.waiting.len() + self.deferred.len();
+        self.waiting.retain(|queued| queued != job);
+        self.deferred.retain(|(queued, _)| queued != job);
+        self.waiting.len() + self.deferred.len() < before
+    }
+
+    /// Takes all jobs out.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.deferred.clear();
     }
 
     /// Whether a job of this server waits.
     pub fn has_any_of(&self, server: &ServerName) -> bool {
-        self.0.iter().any(|queued| queued.server == *server)
+        self.jobs().any(|queued| queued.server == *server)
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty() && self.deferred.is_empty()
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &JobKey> {
+        self.waiting.iter().chain(self.deferred.iter().map(|(job, _)| job))
     }
 }
 
@@ -110,5 +146,27 @@ mod tests {
         assert!(!queue.remove(&key(1)));
         assert_eq!(queue.first(), Some(&key(2)));
         assert!(!queue.is_empty());
+    }
+
+    #[test]
+    fn what_is_deferred_comes_after_everything_that_waits() {
+        let key = |n: u8| JobKey { server: "a".parse().unwrap(), job: format!("{n:024x}").parse().unwrap() };
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        for n in 1..=3 {
+            queue.ask(&key(n));
+        }
+        queue.defer(&key(1), now);
+        assert_eq!((queue.first(), queue.last_turns()), (Some(&key(2)), None));
+        assert_eq!(queue.ask(&key(1)), Asked::AlreadyQueued(3));
+        queue.ask(&key(4));
+        for n in [2, 3, 4] {
+            queue.remove(&key(n));
+        }
+        assert_eq!((queue.first(), queue.last_turns()), (Some(&key(1)), Some(now)));
+        assert_eq!(queue.deferred(), [key(1)]);
+        queue.defer(&key(1), now);
+        assert_eq!(queue.first(), Some(&key(1)), "once only");
+        assert!(queue.remove(&key(1)) && queue.is_empty());
     }
 }

@@ -13,13 +13,16 @@ use tokio::time::Instant;
 use super::Now;
 use super::sight::Sight;
 use crate::jetbackup::Group;
-use crate::model::{GroupId, JobResult, Origin, Progress, RunRecord};
+use crate::model::{GroupId, JobResult, Origin, Progress, RunRecord, StopRequest};
 pub(super) use times::Pace;
 
 /// How long a group and the job's running flag may contradict each other before the group alone decides.
 ///
 /// JetBackup changes the two up to 30 seconds apart, in either order.
 const AGREEMENT: Duration = Duration::from_secs(60);
+
+/// How long a job may say "running" with no queue group to show for it before its log is asked, and asked again.
+const UNPROVEN: Duration = Duration::from_secs(10 * 60);
 
 /// What was seen of a run so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +72,8 @@ pub(super) struct Run {
     /// The run was `age` old at `anchor`; it grows older by the clock that does not jump.
     anchor: Instant,
     age: Duration,
+    /// The age at `anchor` rests on two readings of a clock that may have been set in between.
+    age_is_doubtful: bool,
     /// Its whole life was watched from here, so that its length may be told by our own clock.
     witnessed: bool,
     /// It ended by its group while the job still said "running".
@@ -79,11 +84,11 @@ pub(super) struct Run {
     seen: Instant,
     /// How often its log was asked for in vain.
     logs_missed: u32,
+    /// When its log is asked for, while its job says "running" without a group.
+    log_due: Option<Instant>,
     items: (Option<u64>, Option<u64>),
     out_of_contact_since: Option<Instant>,
     stop_asked: Option<Instant>,
-    /// It is to be stopped as soon as its group, by which runs are stopped, is known.
-    stop_wanted: bool,
     stop_told: bool,
     remind_at: Duration,
 }
@@ -107,27 +112,35 @@ impl Run {
             None if record.origin == Origin::Adopted => Stage::Flagged { quiet: None },
             None => Stage::Starting,
         };
-        let age = between(record.started.unwrap_or(record.asked), now.wall);
-        Self { unheard: true, ..Self::new(record, now, stage, age, false) }
+        let exact = now.boot.zip(record.began).and_then(|(now, began)| now.since(&began));
+        let age = exact.unwrap_or_else(|| between(record.started.unwrap_or(record.asked), now.wall));
+        let stop = record.stop;
+        let mut run = Self::new(record, now, stage, age, false);
+        run.unheard = true;
+        run.age_is_doubtful = exact.is_none();
+        run.stop_asked = (stop == Some(StopRequest::Sent)).then_some(now.mono);
+        run
     }
 
-    fn new(record: RunRecord, now: Now, stage: Stage, age: Duration, witnessed: bool) -> Self {
+    fn new(mut record: RunRecord, now: Now, stage: Stage, age: Duration, witnessed: bool) -> Self {
         let limit = Duration::from_secs(record.limit);
+        record.began = now.boot.map(|now| now.before(age));
         let mut run = Self {
             record,
             usual: None,
             stage,
             anchor: now.mono,
             age,
+            age_is_doubtful: false,
             witnessed,
             outlived: false,
             unheard: false,
             seen: now.mono,
             logs_missed: 0,
+            log_due: None,
             items: (None, None),
             out_of_contact_since: None,
             stop_asked: None,
-            stop_wanted: false,
             stop_told: false,
             remind_at: limit,
         };
@@ -145,6 +158,13 @@ impl Run {
     /// It did not start in time, and is watched in case it does so yet. It writes nothing until then.
     pub fn is_late(&self) -> bool {
         !self.record.open
+    }
+
+    /// How long it has been waited for, as far as that is certain: where the time of day may have been set, only what
+    /// this process has waited counts.
+    fn waited_for(&self, now: Instant) -> Duration {
+        let age = if self.age_is_doubtful { Duration::ZERO } else { self.age };
+        age + now.saturating_duration_since(self.anchor)
     }
 
     /// Whether the trigger is out and nothing was seen of it yet.
@@ -197,13 +217,13 @@ impl Run {
                 Next::Watch
             }
             (Stage::Starting, _) if self.is_late() => Next::Watch,
-            (Stage::Starting, _) if self.elapsed(now.mono) >= pace.startup_timeout => {
+            (Stage::Starting, _) if self.waited_for(now.mono) >= pace.startup_timeout => {
                 Next::AskLog { otherwise: JobResult::DidNotStart }
             }
             (Stage::Starting, _) => Next::Watch,
             (Stage::Flagged { .. }, Some(true)) => {
                 self.stage = Stage::Flagged { quiet: None };
-                Next::Watch
+                self.judge_reported(now)
             }
             (Stage::Flagged { quiet }, _) => {
                 let since = quiet.unwrap_or(now.mono);
@@ -230,6 +250,13 @@ impl Run {
             news.push(News::Noted);
         }
         self.record.group = Some(group.id);
+        if group.log_id.is_some() && self.record.log != group.log_id {
+            // Once the group is gone only this tells whose log is whose.
+            self.record.log = group.log_id;
+            if news.is_empty() {
+                news.push(News::Noted);
+            }
+        }
         if !matches!(self.stage, Stage::Listed { .. }) {
             self.stage = Stage::Listed { contradicted: None };
         }
@@ -251,6 +278,7 @@ impl Run {
         let most = if self.witnessed { self.elapsed(now.mono) } else { Duration::MAX };
         self.age = by_wall.min(most);
         self.anchor = now.mono;
+        self.record.began = now.boot.map(|now| now.before(self.age));
     }
 
     fn judge_group(&mut self, group: &Group, sight: &Sight, now: Now) -> Next {
@@ -270,6 +298,27 @@ impl Run {
         }
         self.end_by_group(group, now);
         Next::Ended
+    }
+
+    /// The job says "running" and no group is listed: either the queue was cleared under a run, or the word sticks. After
+    /// a while JetBackup's log is asked, which is still being written in the first case.
+    fn judge_reported(&mut self, now: Now) -> Next {
+        let due = *self.log_due.get_or_insert(now.mono + UNPROVEN);
+        if now.mono < due {
+            return Next::Watch;
+        }
+        self.log_due = Some(now.mono + UNPROVEN);
+        Next::AskLog { otherwise: JobResult::Unknown }
+    }
+
+    /// Whether its job says "running" with no group to show for it. Only a log that was read proves that false.
+    pub fn is_only_reported(&self) -> bool {
+        self.stage == Stage::Flagged { quiet: None }
+    }
+
+    /// It is over, and its job still says "running".
+    pub fn outlive(&mut self) {
+        self.outlived = true;
     }
 
     /// The job no longer says "running", and no group ever came of it: a hook may have called it off.
@@ -308,20 +357,24 @@ impl Run {
         self.out_of_contact_since.get_or_insert(now);
     }
 
-    /// It is to be stopped as soon as its group is known.
-    pub fn want_stop(&mut self) {
-        self.stop_wanted = true;
+    /// A stop was accepted: it is sent as soon as the run's group, by which runs are stopped, is known.
+    pub fn accept_stop(&mut self) {
+        self.record.stop = Some(StopRequest::Accepted);
     }
 
-    /// The group to stop it by, if that was waited for and is known now.
-    pub fn wanted_stop(&mut self) -> Option<GroupId> {
-        let group = self.record.group.filter(|_| self.stop_wanted)?;
-        self.stop_wanted = false;
-        Some(group)
+    /// A stop was accepted and could not be sent: it is taken back.
+    pub fn refuse_stop(&mut self) {
+        self.record.stop = None;
     }
 
-    /// A stop was sent.
+    /// The group of a stop that was accepted and not sent yet, once it is known.
+    pub fn stop_to_send(&self) -> Option<GroupId> {
+        self.record.group.filter(|_| self.record.stop == Some(StopRequest::Accepted))
+    }
+
+    /// JetBackup took a stop.
     pub fn stop_sent(&mut self, now: Instant) {
+        self.record.stop = Some(StopRequest::Sent);
         self.stop_asked = Some(now);
         self.stop_told = false;
     }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use crate::jetbackup::{Group, View};
 use crate::model::{GroupId, JobId, RunRecord};
 
@@ -25,7 +27,10 @@ impl Sight {
         let job = run.key.job;
         let own = |group: &&Group| match run.group {
             Some(id) => group.id == id,
-            None => !run.baseline.contains(&group.id) && !taken.contains(&group.id),
+            None => {
+                let is_new = !run.baseline.contains(&group.id) && !taken.contains(&group.id);
+                is_new && (!run.baseline_lost || !ended_before(group, run.asked))
+            }
         };
         let group = view.groups_of(job).find(own).cloned();
         let another = view
@@ -33,6 +38,11 @@ impl Sight {
             .any(|other| !other.status.is_finished() && group.as_ref().is_some_and(|own| own.id != other.id));
         Self { running: says_running(view, job), group, another }
     }
+}
+
+/// Whether a group ended before that moment, so that it cannot be a run that was asked for then.
+fn ended_before(group: &Group, asked: Timestamp) -> bool {
+    group.status.is_finished() && group.ended.is_none_or(|ended| ended < asked)
 }
 
 /// A job's own word on whether it runs, "just triggered" included.

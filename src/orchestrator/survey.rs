@@ -19,7 +19,7 @@ pub fn survey(
     past: &[JobFacts],
     wall: Timestamp,
 ) -> Vec<Event> {
-    let now = Now { mono: tokio::time::Instant::now(), wall };
+    let now = Now { mono: tokio::time::Instant::now(), wall, boot: None };
     let reachable = What::ServerReachable { server: server.clone(), version: view.version.clone() };
     let mut told = vec![reachable];
     for job in config.jobs.iter().filter(|job| job.key.server == *server) {

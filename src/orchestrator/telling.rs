@@ -1,12 +1,18 @@
 //! How news leaves the orchestrator: committed first, then folded into the snapshot, then handed to whoever watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 
 use crate::history::{History, HistoryError};
 use crate::model::{Event, Snapshot, What};
+
+/// The pause before what is owed to the disk is tried again: the first, and the longest.
+const SETTLE_FIRST: Duration = Duration::from_secs(3);
+const SETTLE_LAST: Duration = Duration::from_secs(60);
 
 /// Somebody who is written to about what happens.
 pub trait Correspondent: Send + Sync {
@@ -39,6 +45,8 @@ pub(super) struct Teller {
     correspondent: Option<Arc<dyn Correspondent>>,
     /// The last commit failed, and that was told.
     unrecorded: bool,
+    /// When what is owed to the disk is tried next, and the pause after that.
+    settling: Option<(Instant, Duration)>,
 }
 
 impl Teller {
@@ -47,7 +55,7 @@ impl Teller {
         snapshot: watch::Sender<Snapshot>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { history, snapshot, events, correspondent: None, unrecorded: false }
+        Self { history, snapshot, events, correspondent: None, unrecorded: false, settling: None }
     }
 
     /// Somebody is to be written to from now on.
@@ -63,14 +71,59 @@ impl Teller {
             let _ = self.record(Event { at, what: What::Alert { job: None, text } }).await;
         }
         match committed {
-            Ok(()) => self.unrecorded = false,
+            Ok(()) => self.recorded(at).await,
             Err(error) if !self.unrecorded => {
                 self.unrecorded = true;
                 tracing::error!("not recorded: {error}");
-                let text = format!("what happens now is not recorded: {error}");
+                let text = format!("what happens now is not recorded until the disk takes it: {error}");
                 let _ = self.record(Event { at, what: What::Alert { job: None, text } }).await;
             }
             Err(error) => tracing::warn!("not recorded: {error}"),
+        }
+        self.plan_to_settle();
+    }
+
+    /// When what is owed to the disk is tried next.
+    pub fn settle_due(&self) -> Option<Instant> {
+        self.settling.map(|(due, _)| due)
+    }
+
+    /// Writes what is owed to the disk, if that is due or if this is the `last` chance.
+    pub async fn settle(&mut self, at: Timestamp, last: bool) {
+        if !last && self.settle_due().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        match self.history.settle().await {
+            Ok(()) => {
+                self.recorded(at).await;
+                self.plan_to_settle();
+            }
+            Err(error) => {
+                let owed = self.history.owed();
+                if last && owed > 0 {
+                    tracing::error!("{owed} changes were never recorded, and this process ends: {error}");
+                }
+                let pause = self.settling.map_or(SETTLE_FIRST, |(_, pause)| (pause * 2).min(SETTLE_LAST));
+                self.settling = Some((Instant::now() + pause, pause));
+            }
+        }
+    }
+
+    /// The disk took something: with it came all that was owed.
+    async fn recorded(&mut self, at: Timestamp) {
+        if !std::mem::take(&mut self.unrecorded) {
+            return;
+        }
+        tracing::info!("recorded again, with all that happened meanwhile");
+        let text = "the disk takes records again; all that happened meanwhile is on record now".to_owned();
+        let _ = self.record(Event { at, what: What::Alert { job: None, text } }).await;
+    }
+
+    fn plan_to_settle(&mut self) {
+        if self.history.owed() == 0 {
+            self.settling = None;
+        } else {
+            self.settling.get_or_insert_with(|| (Instant::now() + SETTLE_FIRST, SETTLE_FIRST));
         }
     }
 

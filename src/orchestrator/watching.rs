@@ -7,11 +7,12 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::flag::Flag;
+use super::lane::holds;
 use super::run::{News, Next, Run};
 use super::sight::Sight;
 use super::wheel::{Orchestrator, Station};
 use crate::jetbackup::{ApiError, View};
-use crate::model::{GroupId, JobResult, Reason, RunId, ServerName, What};
+use crate::model::{GroupId, JobResult, Reason, RunId, RunRecord, ServerName, What};
 
 /// A poll that came back: whom it asked, about which runs, and what was answered.
 pub(super) struct Polled {
@@ -22,16 +23,9 @@ pub(super) struct Polled {
 
 impl Orchestrator {
     /// Takes up the runs that an earlier process left open. They keep the lane until they are settled.
-    pub(super) async fn restore(&mut self) {
-        let records = match self.history.open_runs().await {
-            Ok(records) => records,
-            Err(error) => {
-                let text = format!("which runs an earlier start left open is not known: {error}");
-                self.tell(What::Alert { job: None, text }).await;
-                return;
-            }
-        };
-        for record in records {
+    pub(super) async fn restore(&mut self, records: Vec<RunRecord>) {
+        for mut record in records {
+            self.complete_baseline(&mut record).await;
             let mut run = Run::restored(record, self.now());
             run.usual = self.usual(&run.record.key);
             if self.client(&run.record.key.server).is_none() {
@@ -43,6 +37,18 @@ impl Orchestrator {
             tracing::info!("{} was left open by an earlier start and is taken up again", run.record.key);
             self.tell(What::RunNoted(run.record.clone())).await;
             self.runs.push(run);
+        }
+    }
+
+    /// Where the groups listed before the trigger were lost, those that belong to other runs on record are no less known.
+    async fn complete_baseline(&mut self, record: &mut RunRecord) {
+        if !record.baseline_lost || record.group.is_some() {
+            return;
+        }
+        match self.history.groups_of(&record.key).await {
+            Ok(groups) => record.baseline.extend(groups),
+            // What ended before the run was asked for is never taken for it all the same.
+            Err(error) => tracing::warn!("the groups on record of {} are not known: {error}", record.key),
         }
     }
 
@@ -165,7 +171,7 @@ impl Orchestrator {
             }
             match next {
                 Next::Watch => {
-                    self.stop_if_wanted(at).await;
+                    self.stop_if_accepted(at).await;
                     self.tell_progress(at).await;
                 }
                 Next::Ended => self.finish(at).await,
@@ -184,11 +190,12 @@ impl Orchestrator {
     ///
     /// Answers whether it is so from now on; that has to be told.
     fn take_turn(&mut self, at: usize) -> bool {
-        if self.is_turn(&self.runs[at].record) || !self.queue.remove(&self.runs[at].record.key) {
+        // One beside the lane may end before the turn comes.
+        let beside = !holds(&self.runs[at], self.config.orchestrator.on_timeout);
+        if beside || self.is_turn(&self.runs[at].record) || !self.queue.remove(&self.runs[at].record.key) {
             return false;
         }
         self.runs[at].record.cycle = self.cycle_id();
-        self.attempts = 0;
         true
     }
 
@@ -211,7 +218,16 @@ impl Orchestrator {
                 None
             }
         };
-        if self.runs[at].end_by_log(logs.as_deref(), otherwise, self.clock.now()) {
+        let run = &mut self.runs[at];
+        let only_reported = run.is_only_reported();
+        // Its job says that it runs. Only a log that was read can say otherwise.
+        if only_reported && logs.is_none() {
+            return;
+        }
+        if run.end_by_log(logs.as_deref(), otherwise) {
+            if only_reported {
+                run.outlive();
+            }
             self.finish(at).await;
         }
     }
@@ -223,7 +239,8 @@ impl Orchestrator {
             self.flagged.insert(record.key.clone(), Flag::left_over());
         }
         if record.result != Some(JobResult::DidNotStart) {
-            self.runs.swap_remove(at);
+            // In their order: the newest of a job's runs is the last.
+            self.runs.remove(at);
         }
         if self.is_turn(&record) {
             self.count_in_cycle(|cycle| {
@@ -233,7 +250,10 @@ impl Orchestrator {
         }
         let key = record.key.clone();
         let recovered = self.remember(&record);
+        let usual = self.learn_usual(&record);
         self.tell(What::JobFinished { run: record, recovered }).await;
-        self.learn_usual(key).await;
+        if let Some(usual) = usual {
+            self.tell(What::UsualKnown { job: key, usual: Some(usual) }).await;
+        }
     }
 }

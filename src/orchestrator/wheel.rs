@@ -1,7 +1,7 @@
 //! The wheel: takes requests, lets time pass, and gives each job its turn. It turns until a cycle is over, or, with
 //! duties, until it is told to leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,19 +16,21 @@ use super::destinations::Destinations;
 use super::duties::Duties;
 use super::flag::Flag;
 use super::known::Known;
-use super::lane::{Lane, lane};
+use super::lane::{Lane, lane, overruns};
+use super::probe::Probed;
 use super::queue::{Queue, plan};
+use super::recovery::{ONE_SHOT_PATIENCE, Resumed, Unresumed};
 use super::run::{News, Pace, Run};
 use super::surroundings::Surroundings;
 use super::telling::{Correspondent, Teller};
+use super::unidentified::Unidentified;
 use super::watching::Polled;
 use super::{Now, WallClock};
 use crate::config::{Config, OnTimeout};
-use crate::history::History;
+use crate::history::{History, HistoryError};
 use crate::jetbackup::Client;
 use crate::model::{
-    AfterTimeout, Answer, Command, CycleRecord, Event, JobKey, RunRecord, Selection, ServerName, Snapshot,
-    What,
+    AfterTimeout, Answer, Command, CycleRecord, Event, GroupId, JobKey, Selection, ServerName, Snapshot, What,
 };
 
 /// How long nothing at all may happen before the wheel turns once for its own sake.
@@ -72,10 +74,19 @@ pub struct Orchestrator {
     pub(super) known: HashMap<JobKey, Known>,
     /// Jobs that say "running" with no group to show for it.
     pub(super) flagged: HashMap<JobKey, Flag>,
-    /// How often the first job of the queue was tried in vain.
-    pub(super) attempts: u32,
-    /// An intent on record whose trigger is known not to have left.
-    pub(super) unsent: Option<RunRecord>,
+    /// The groups that are unfinished for longer than any run may take, and that nobody waits for any more.
+    pub(super) ignored_groups: HashSet<GroupId>,
+    /// Backups under way whose job cannot be read.
+    pub(super) unidentified: Unidentified,
+    /// Looks at servers out of reach, beside the turns of the others.
+    pub(super) probes: JoinSet<Probed>,
+    /// A cycle that an earlier process left and that waits for the clock.
+    pub(super) unresumed: Option<Unresumed>,
+    /// The cycle under way goes on after a restart of the machine.
+    pub(super) resumed: Option<Resumed>,
+    pub(super) at_work_noted: Option<Instant>,
+    /// What is on record of the jobs' past could not be read.
+    pub(super) past_unread: bool,
     /// No dispatch before this moment.
     pub(super) not_before: Option<Instant>,
     /// Cancelled when nothing more may be triggered and this process is to end.
@@ -100,16 +111,20 @@ impl Orchestrator {
     ) -> (Self, Handle) {
         let mut known = HashMap::new();
         let mut facts = Vec::new();
+        let keys: Vec<JobKey> = config.jobs.iter().map(|job| job.key.clone()).collect();
+        let pasts = history.pasts(&keys).await;
+        if let Err(error) = &pasts {
+            tracing::warn!("the past of the jobs is not known yet: {error}");
+        }
+        let past_unread = pasts.is_err();
+        let mut pasts = pasts.unwrap_or_default();
         for job in &config.jobs {
-            let past = history.past(&job.key).await.unwrap_or_else(|error| {
-                tracing::warn!("the past of {} is not known: {error}", job.key);
-                Default::default()
-            });
+            let past = pasts.remove(&job.key).unwrap_or_default();
             let knowledge = Known::of(&past, job.stale_after, clock.as_ref());
             facts.push(knowledge.facts(job, past));
             known.insert(job.key.clone(), knowledge);
         }
-        let last_cycle = history.last_finished_cycle().await.ok().flatten();
+        let last_cycle = if past_unread { None } else { history.last_finished_cycle().await.ok().flatten() };
         let names: Vec<ServerName> = config.servers.iter().map(|server| server.name.clone()).collect();
         let surroundings = Surroundings::recalled(&history, &names).await;
         let snapshot = Snapshot::new(&names, facts).after(last_cycle).remarking(surroundings.known());
@@ -131,8 +146,13 @@ impl Orchestrator {
             polls: JoinSet::new(),
             known,
             flagged: HashMap::new(),
-            attempts: 0,
-            unsent: None,
+            ignored_groups: HashSet::new(),
+            unidentified: Unidentified::default(),
+            probes: JoinSet::new(),
+            unresumed: None,
+            resumed: None,
+            at_work_noted: None,
+            past_unread,
             not_before: None,
             leave: CancellationToken::new(),
             stopping: false,
@@ -155,11 +175,29 @@ impl Orchestrator {
     ///
     /// Runs left open by an earlier process are settled first. Ends when every turn is over, or soon after `leave`:
     /// then nothing more is triggered, and what runs is left alone and on record.
-    pub async fn run(mut self, selection: &Selection, leave: CancellationToken) -> CycleRecord {
+    ///
+    /// # Errors
+    /// If what an earlier process left cannot be read for two minutes: nothing was triggered then.
+    pub async fn run(
+        mut self,
+        selection: &Selection,
+        leave: CancellationToken,
+    ) -> Result<CycleRecord, HistoryError> {
         self.leave = leave;
-        self.end_interrupted().await;
+        let record = match self.read_record(Some(ONE_SHOT_PATIENCE)).await {
+            Ok(record) => record,
+            Err(error) => {
+                self.tell(What::Leaving).await;
+                return Err(error);
+            }
+        };
+        let (interrupted, open_runs) =
+            record.map_or_else(Default::default, |record| (record.interrupted, record.open_runs));
+        if let Some(left) = interrupted {
+            self.tell_end_of(left.cycle).await;
+        }
         self.begin(self.planned(selection)).await;
-        self.restore().await;
+        self.restore(open_runs).await;
         self.recall_destinations().await;
         self.know_jobs().await;
         self.tell_stale().await;
@@ -168,8 +206,9 @@ impl Orchestrator {
         self.hear_the_last_of_surroundings().await;
         let cycle = self.end_cycle().await;
         self.lower_before_end().await;
+        self.settle_before_end(ONE_SHOT_PATIENCE).await;
         self.tell(What::Leaving).await;
-        cycle
+        Ok(cycle)
     }
 
     /// Keeps the queue until `leave`: gives turns as they are asked for and as the schedule says, and takes up what an
@@ -177,10 +216,17 @@ impl Orchestrator {
     pub async fn serve(mut self, duties: Duties, leave: CancellationToken) {
         self.leave = leave;
         self.duties = Some(duties);
-        self.resume().await;
-        self.restore().await;
-        self.recall_destinations().await;
-        self.work().await;
+        // Without a limit to its patience it never fails.
+        if let Ok(Some(mut record)) = self.read_record(None).await {
+            if let Some(duties) = &mut self.duties {
+                duties.begin_with(std::mem::take(&mut record.schedule));
+            }
+            self.take_up_record(record).await;
+            self.recall_destinations().await;
+            self.work().await;
+            self.note_at_work(true).await;
+        }
+        self.settle_before_end(Duration::ZERO).await;
         self.tell(What::Leaving).await;
     }
 
@@ -204,6 +250,7 @@ impl Orchestrator {
                 self.end_cycle().await;
             }
             self.attend().await;
+            self.note_at_work(false).await;
             self.tell_waiting().await;
             self.start_lowering();
             if self.may_dispatch() {
@@ -211,6 +258,7 @@ impl Orchestrator {
                 continue;
             }
             self.start_polls();
+            self.start_probes();
             let wake = self.next_wake();
             tokio::select! {
                 biased;
@@ -219,6 +267,7 @@ impl Orchestrator {
                 Some(what) = self.asides.recv() => self.tell(what).await,
                 Some(told) = self.surroundings.told() => self.absorb_surroundings(told).await,
                 Some(polled) = self.polls.join_next() => self.absorb_poll(polled).await,
+                Some(probed) = self.probes.join_next() => self.absorb_probe(probed).await,
                 Some(lowering) = self.destinations.lowered() => self.absorb_lowering(lowering).await,
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -245,12 +294,15 @@ impl Orchestrator {
         let dispatch = self.not_before.filter(|_| self.waits_for_time_alone());
         let ticks = self.runs.iter().filter_map(|run| run.next_tick(now, self.pace(run)));
         let polls = self.stations.iter().filter_map(|station| self.poll_due(station, now));
+        let probes = self.stations.iter().filter_map(|station| self.probe_due(station, now));
         let duties = self.duties.as_ref().map(|duties| now + duties.nap);
         let lowering = self.next_lowering();
         dispatch
             .into_iter()
             .chain(ticks)
             .chain(polls)
+            .chain(probes)
+            .chain(self.teller.settle_due())
             .chain(duties)
             .chain(lowering)
             .min()
@@ -260,6 +312,7 @@ impl Orchestrator {
     /// Limits, reminders and stops without effect.
     async fn pass_time(&mut self) {
         let now = self.now();
+        self.teller.settle(now.wall, false).await;
         // One that has not started within its whole time limit is not waited for any longer.
         self.runs.retain(|run| !run.is_late() || run.elapsed(now.mono).as_secs() < run.record.limit);
         for at in 0..self.runs.len() {
@@ -293,8 +346,7 @@ impl Orchestrator {
     }
 
     fn after_timeout(&self, at: usize) -> AfterTimeout {
-        let beside = |run: &&Run| run.record.overrun && !run.record.released && !run.is_late();
-        let overruns = count(self.runs.iter().filter(beside).count());
+        let overruns = count(overruns(&self.runs));
         match self.config.orchestrator.on_timeout {
             OnTimeout::Wait if !self.runs[at].record.released => AfterTimeout::WaitsForRelease,
             _ if overruns > self.config.orchestrator.max_overruns => AfterTimeout::WaitsForOverruns,
@@ -320,8 +372,17 @@ impl Orchestrator {
         if let Some((job, _)) = self.flagged.iter().find(|(_, flag)| flag.is_on_trial()) {
             return Some(format!("{job} says that it is running, without a queue group so far"));
         }
-        let job = self.queue.first().filter(|_| self.attempts > 0)?;
-        Some(format!("{} cannot be asked; trying again", job.server))
+        if let Some(unidentified) = self.unidentified.reason() {
+            return Some(unidentified);
+        }
+        if self.unresumed.is_some() {
+            return Some(
+                "the clock is behind what is on record; an interrupted cycle waits for it".to_owned(),
+            );
+        }
+        self.not_before?;
+        let job = self.queue.first().filter(|_| self.queue.last_turns().is_some())?;
+        Some(format!("{job} is tried once more"))
     }
 
     pub(super) fn client(&self, server: &ServerName) -> Option<Arc<Client>> {
@@ -341,11 +402,26 @@ impl Orchestrator {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { mono: Instant::now(), wall: self.clock.now() }
+        Now { mono: Instant::now(), wall: self.clock.now(), boot: self.clock.boot() }
     }
 
     pub(super) async fn tell(&mut self, what: What) {
         self.teller.tell(self.clock.now(), what).await;
+    }
+
+    /// Writes what is owed to the disk, for so long at most; at least once.
+    async fn settle_before_end(&mut self, patience: Duration) {
+        let begun = Instant::now();
+        while self.history.owed() > 0 {
+            let last = begun.elapsed() >= patience || self.leave.is_cancelled();
+            self.teller.settle(self.clock.now(), last).await;
+            let Some(due) = self.teller.settle_due().filter(|_| !last) else { return };
+            let leave = self.leave.clone();
+            tokio::select! {
+                () = leave.cancelled() => {}
+                () = tokio::time::sleep_until(due) => {}
+            }
+        }
     }
 }
 

@@ -25,6 +25,10 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
         }
         What::JobQueued { job } => format!("Queued: {}", called(job)),
         What::JobStarting(run) => format!("Starting: {}", of(run)),
+        What::TriggerWithdrawn { run, .. } => format!("Not started yet: {}; nothing was sent", of(run)),
+        What::JobDeferred { job, error } => {
+            told(format!("Put off: {}, its turn comes at the end of the cycle", called(job)), error)
+        }
         What::JobStarted(run) => match run.origin {
             Origin::Triggered => format!("Running: {}", of(run)),
             Origin::Adopted => format!("Running: {}, not started from here; it is waited for", of(run)),
@@ -53,7 +57,11 @@ pub fn sentence_with(event: &Event, label: &dyn Fn(&JobKey) -> Option<String>) -
             format!("Reachable: {server}, JetBackup {version}")
         }
         What::ServerReachable { server, version: None } => format!("Reachable: {server}"),
-        What::ServerSeen { .. } | What::UsualKnown { .. } | What::Outbox(_) | What::Leaving => return None,
+        What::ServerSeen { .. }
+        | What::UsualKnown { .. }
+        | What::PastRead { .. }
+        | What::Outbox(_)
+        | What::Leaving => return None,
         What::JobStale { job, last_success } => {
             let last = last_success.map_or_else(|| "never".to_owned(), moment);
             format!("Stale: {} has not completed for too long (last: {last})", called(job))

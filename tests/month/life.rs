@@ -13,7 +13,7 @@ use jetbackup_remote::jetbackup::Client;
 use jetbackup_remote::model::view::JobPhase;
 use jetbackup_remote::model::{Answer, Command, JobKey, RunRecord, ServerName};
 use jetbackup_remote::notify::{self, Logs};
-use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, SCHEDULE_MEMORY, Timetable};
+use jetbackup_remote::orchestrator::{Duties, Handle, Orchestrator, ScheduleRecord, Timetable};
 use jetbackup_remote::schedule::Schedule;
 use jetbackup_remote::ssh::Exec;
 use jiff::SignedDuration;
@@ -110,7 +110,7 @@ impl Stage {
         machine.write_to(mail.correspondent());
         let session = jetbackup_remote::mqtt::start(&self.config, &history, &handle);
         self.listen(&handle);
-        let duties = self.duties(&history).await;
+        let duties = self.duties();
         let leave = CancellationToken::new();
         let mut turning = tokio::spawn(machine.serve(duties, leave.clone()));
         let life = Life { stage: self, handle, broker: broker.clone() };
@@ -140,12 +140,12 @@ impl Stage {
     }
 
     /// As the daemon's.
-    async fn duties(&self, history: &History) -> Duties {
-        let memory = history.kept(SCHEDULE_MEMORY).await.ok().flatten();
-        let memory = memory.and_then(|memory| serde_json::from_str(&memory).ok());
-        let last_cycle = history.last_cycle().await.ok().flatten();
+    fn duties(&self) -> Duties {
         let config = Arc::clone(&self.config);
-        let make = move |now| Schedule::new(&config, TimeZone::UTC, memory, last_cycle.as_ref(), now);
+        let make = move |record: ScheduleRecord, now| {
+            let memory = record.memory.and_then(|memory| serde_json::from_str(&memory).ok());
+            Schedule::new(&config, TimeZone::UTC, memory, record.last_cycle.as_ref(), now)
+        };
         Duties::new(Timetable::WaitsForClock(Box::new(make)), || (), None)
     }
 }

@@ -176,7 +176,7 @@ impl Night {
     /// Starts a runner, as a process would.
     pub async fn start(&self, selection: Selection) -> Runner {
         let (machine, handle) = self.machine(Arc::new(self.clock)).await;
-        Runner::of(handle, |leave| async move { Some(machine.run(&selection, leave).await) })
+        Runner::of(handle, |leave| async move { Some(machine.run(&selection, leave).await.unwrap()) })
     }
 
     /// Starts a daemon without a schedule, as a process would.

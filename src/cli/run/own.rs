@@ -38,13 +38,20 @@ pub(super) async fn run(config: Arc<Config>, selection: Selection, verbose: u8) 
     // As it was before: a run is not to be compared with itself.
     let usual =
         handle.snapshot.borrow().jobs().into_iter().map(|job| (job.key, job.usual_duration)).collect();
-    let cycle = machine.run(&selection, leave.clone()).await;
+    let ended = machine.run(&selection, leave.clone()).await;
     for view in views {
         // The views end with the events. Should one have failed, the summary is still due.
         if let Err(error) = view.await {
             tracing::warn!("a view failed: {error}");
         }
     }
+    let cycle = match ended {
+        Ok(cycle) => cycle,
+        Err(error) => {
+            runner.close().await;
+            return Err(error.into());
+        }
+    };
     let summary = summary(&claim.history, &cycle, &usual).await;
     runner.close().await;
     print(&summary)?;

@@ -5,6 +5,7 @@
 
 use crate::config::OnTimeout;
 use crate::model::{JobKey, RunId, RunRecord, Selection, Snapshot};
+use crate::orchestrator::Claim;
 
 /// The turns of the jobs that were handed over.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Turn {
         let ended = last.filter(|last| Some(last.id) != self.before);
         let open = snapshot.open_run(&self.key);
         // Whether its end is waited for: the queue itself goes on beside it otherwise.
-        let held = open.is_some_and(|run| !run.released && (!run.overrun || on_timeout == OnTimeout::Wait));
+        let held = open.is_some_and(|run| Claim::of(run, on_timeout) == Claim::Holds);
         if snapshot.is_queued(&self.key) || held {
             // The end of an older run, beside this turn, is not this turn's end.
             self.before = last.map(|last| last.id);

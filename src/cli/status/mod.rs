@@ -119,19 +119,22 @@ fn names(config: &Config) -> Vec<ServerName> {
 /// What the history knows of the jobs and of the last cycle; nothing, where there is none to read.
 async fn past(config: &Config) -> (Vec<JobFacts>, Option<CycleRecord>) {
     let history = History::read_only(&config.orchestrator.state_dir).ok();
+    let keys: Vec<_> = config.jobs.iter().map(|job| job.key.clone()).collect();
+    let mut pasts = match &history {
+        Some(history) => history.pasts(&keys).await.unwrap_or_default(),
+        None => Default::default(),
+    };
     let mut facts = Vec::new();
     for job in &config.jobs {
-        let past = match &history {
-            Some(history) => history.past(&job.key).await.unwrap_or_default(),
-            None => Default::default(),
-        };
+        let past = pasts.remove(&job.key).unwrap_or_default();
+        let usual = past.usual();
         facts.push(JobFacts {
             key: job.key.clone(),
             label: job.label.clone(),
             limit: job.timeout.as_secs(),
             last: past.last,
             last_success: past.last_success,
-            usual: past.usual,
+            usual,
             stale: past.stale,
         });
     }

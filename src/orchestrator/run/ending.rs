@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::Now;
 use super::{Run, Stage};
 use crate::jetbackup::{Group, GroupStatus, Log, LogStatus};
-use crate::model::{JobResult, Reason};
+use crate::model::{JobResult, Origin, Reason};
 
 /// How far the clocks of this machine and a server may differ when a log has to be recognised by its time.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+/// How long after the trigger a log may be started to be that run's: JetBackup queues a run up to two minutes later.
+const START_TOLERANCE: Duration = Duration::from_secs(180);
 /// How often the log is asked for in vain, while the server answers otherwise, before the run is judged without it.
 const LOG_ATTEMPTS: u32 = 3;
 
@@ -33,15 +35,20 @@ impl Run {
         let own = self.witnessed.then(|| self.elapsed(now.mono).as_secs());
         self.record.duration =
             server_duration(self.record.started, group.ended).or(group.execution_time).or(own);
-        // One that nobody watched passed its limit unseen; one out of sight at its limit may have ended before it.
+        self.judge_limit();
+        self.end(result);
+    }
+
+    /// Whether it ran beyond its limit, where its length is known: one that nobody watched passed its limit unseen, and
+    /// one out of sight at its limit may have ended before it.
+    fn judge_limit(&mut self) {
         match self.record.duration {
             Some(took) if took > self.record.limit => self.record.overrun = true,
             Some(took) if took < self.record.limit && self.stop_asked.is_none() => {
-                self.record.overrun = false
+                self.record.overrun = false;
             }
             _ => {}
         }
-        self.end(result);
     }
 
     /// The log could not be had. Whether to do without.
@@ -50,19 +57,48 @@ impl Run {
         self.logs_missed >= LOG_ATTEMPTS
     }
 
+    /// The earliest moment at which its log can have been started; without one, any of its job's logs can be its own.
+    pub fn logs_since(&self) -> Option<Timestamp> {
+        let earliest = self.record.started.unwrap_or(self.record.asked);
+        earliest.checked_sub(SignedDuration::try_from(CLOCK_TOLERANCE).ok()?).ok()
+    }
+
+    /// The run's own log: the one its group named; without a name, the one that was started nearest to when the run
+    /// began, if that is near enough.
+    fn own_log<'a>(&self, logs: &'a [Log]) -> Option<&'a Log> {
+        if let Some(id) = self.record.log {
+            return logs.iter().find(|log| log.id == id);
+        }
+        let began = self.record.started.unwrap_or(self.record.asked);
+        let latest = match (self.record.started, self.record.origin) {
+            (Some(_), _) => CLOCK_TOLERANCE,
+            // It may have begun as late as it may, by its server's clock.
+            (None, Origin::Triggered) => START_TOLERANCE,
+            // It was under way when it was first seen.
+            (None, Origin::Adopted) => CLOCK_TOLERANCE,
+        };
+        let distance = |log: &&Log| {
+            let started = log.started?;
+            let after = started.duration_since(began);
+            let by = after.unsigned_abs();
+            let near = if after.is_negative() { by <= CLOCK_TOLERANCE } else { by <= latest };
+            let was_under_way = self.record.started.is_none()
+                && self.record.origin == Origin::Adopted
+                && after.is_negative()
+                && log.ended.is_none_or(|ended| ended >= began);
+            (near || was_under_way).then_some(by)
+        };
+        logs.iter()
+            .filter_map(|log| Some((distance(&log)?, log)))
+            .min_by_key(|(by, _)| *by)
+            .map(|(_, log)| log)
+    }
+
     /// Ends a run whose group can no longer be asked: by JetBackup's log if one is this run's, else as `otherwise` says.
     ///
     /// Answers whether that is known now: a log that is still being written means that the run goes on.
-    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult, now: Timestamp) -> bool {
-        let earliest = self.record.started.unwrap_or(self.record.asked);
-        let earliest = earliest.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN);
-        // Where only our own clock says when it began, a log from beyond that clock's present proves the clock wrong.
-        let latest = match self.record.started {
-            Some(_) => Timestamp::MAX,
-            None => now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX),
-        };
-        let is_own = |log: &&Log| log.started.is_some_and(|at| (earliest..=latest).contains(&at));
-        let own = logs.and_then(|logs| logs.iter().find(is_own));
+    pub fn end_by_log(&mut self, logs: Option<&[Log]>, otherwise: JobResult) -> bool {
+        let own = logs.and_then(|logs| self.own_log(logs)).cloned();
         let vanished = self.record.group.map(|_| Reason::GroupVanished);
         let Some(log) = own else {
             self.record.reason =
@@ -85,6 +121,7 @@ impl Run {
         self.record.started = self.record.started.or(log.started);
         self.record.ended = log.ended;
         self.record.duration = server_duration(self.record.started, log.ended);
+        self.judge_limit();
         self.record.reason = vanished;
         self.end(result);
         true

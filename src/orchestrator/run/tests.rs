@@ -24,7 +24,7 @@ impl Time {
     }
 
     fn at(&self, seconds: u64) -> Now {
-        Now { mono: self.0 + Duration::from_secs(seconds), wall: wall(seconds) }
+        Now { mono: self.0 + Duration::from_secs(seconds), wall: wall(seconds), boot: None }
     }
 }
 
@@ -153,7 +153,7 @@ fn nothing_seen_within_the_startup_time_is_did_not_start_and_may_start_later() {
     assert_eq!(run.observe(&nothing, time.at(119), PACE).1, Next::Watch);
     let next = run.observe(&nothing, time.at(120), PACE).1;
     assert_eq!(next, Next::AskLog { otherwise: JobResult::DidNotStart });
-    assert!(run.end_by_log(None, JobResult::DidNotStart, wall(4000)));
+    assert!(run.end_by_log(None, JobResult::DidNotStart));
     assert_eq!(run.record.reason, Some(Reason::NothingStarted));
     assert!(run.is_late());
 
@@ -189,25 +189,21 @@ fn a_vanished_group_holds_until_the_job_is_quiet_and_is_judged_by_the_log() {
         run
     };
     let mut by_log = under_way();
-    assert!(by_log.end_by_log(Some(&[log(5, LogStatus::Partial)]), JobResult::Unknown, wall(4000)));
+    assert!(by_log.end_by_log(Some(&[log(5, LogStatus::Partial)]), JobResult::Unknown));
     assert_eq!(by_log.record.result, Some(JobResult::Partial));
     assert_eq!(by_log.record.duration, Some(60));
 
     let mut older_log = under_way();
     older_log.record.started = Some(wall(1000));
-    assert!(older_log.end_by_log(Some(&[log(5, LogStatus::Completed)]), JobResult::Unknown, wall(4000)));
+    assert!(older_log.end_by_log(Some(&[log(5, LogStatus::Completed)]), JobResult::Unknown));
     assert_eq!(older_log.record.result, Some(JobResult::Unknown), "an older run's success is not this one's");
 
     let mut no_log = under_way();
-    assert!(no_log.end_by_log(None, JobResult::Unknown, wall(4000)));
+    assert!(no_log.end_by_log(None, JobResult::Unknown));
     assert_eq!(no_log.record.result, Some(JobResult::Unknown));
 
     let mut still_writing = under_way();
-    assert!(!still_writing.end_by_log(
-        Some(&[log(5, LogStatus::Processing)]),
-        JobResult::Unknown,
-        wall(4000)
-    ));
+    assert!(!still_writing.end_by_log(Some(&[log(5, LogStatus::Processing)]), JobResult::Unknown));
     assert!(still_writing.record.open);
 }
 
@@ -384,7 +380,7 @@ fn with_a_clock_that_is_behind_an_older_log_is_not_taken_for_this_runs() {
     let time = Time::new();
     let mut run = Run::triggered(record(), time.at(0));
     let older = log(7200, LogStatus::Completed);
-    assert!(run.end_by_log(Some(&[older]), JobResult::DidNotStart, wall(130)));
+    assert!(run.end_by_log(Some(&[older]), JobResult::DidNotStart));
     assert_eq!(run.record.result, Some(JobResult::DidNotStart));
 }
 
