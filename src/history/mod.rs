@@ -24,7 +24,7 @@ mod tests;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -64,8 +64,25 @@ struct Inner {
     /// An access outlived its bound. While it still holds the store, no other waits for it.
     hung: AtomicBool,
     bound: Duration,
+    latency: Arc<AtomicU64>,
     notices: Notices,
     owed: Owed,
+}
+
+/// How the disk is reached. For tests, which cannot wait where a program with time to spare can.
+#[doc(hidden)]
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// How long SQLite waits for another program's lock, by a clock that cannot be paused.
+    pub lock_wait: Duration,
+    /// How many milliseconds the disk takes before it begins with an access, by tokio's clock.
+    pub latency: Arc<AtomicU64>,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self { lock_wait: store::LOCK_WAIT, latency: Arc::default() }
+    }
 }
 
 /// An opened history, and what a person should know about the opening.
@@ -103,7 +120,13 @@ impl History {
     ///
     /// Never fails: the queue runs without a history as well, only told as "not recorded".
     pub async fn open(state_dir: &Path) -> Opened {
-        let history = Self::new(state_dir, Access::Write, BOUND);
+        Self::open_by(state_dir, Reach::default()).await
+    }
+
+    /// As [`History::open`], on a disk that is slow, or with less patience for locks.
+    #[doc(hidden)]
+    pub async fn open_by(state_dir: &Path, reach: Reach) -> Opened {
+        let history = Self::reached(state_dir, Access::Write, BOUND, reach);
         let opened = history.inner.access(OPENING_BOUND.max(history.inner.bound), Store::open).await;
         if let Err(error) = opened {
             history.inner.notices.push(format!("nothing will be recorded for now: {error}"));
@@ -122,20 +145,16 @@ impl History {
     }
 
     fn new(state_dir: &Path, access: Access, bound: Duration) -> Self {
+        Self::reached(state_dir, access, bound, Reach::default())
+    }
+
+    fn reached(state_dir: &Path, access: Access, bound: Duration, reach: Reach) -> Self {
         let path = state_dir.join(FILE_NAME);
         let notices = Notices::default();
-        let store = Arc::new(Mutex::new(Store::new(path.clone(), access, notices.clone())));
-        Self {
-            inner: Arc::new(Inner {
-                path,
-                access,
-                store,
-                hung: AtomicBool::new(false),
-                bound,
-                notices,
-                owed: Owed::default(),
-            }),
-        }
+        let store = Store::new(path.clone(), access, notices.clone()).waiting_for_locks(reach.lock_wait);
+        let store = Arc::new(Mutex::new(store));
+        let (hung, latency, owed) = (AtomicBool::new(false), reach.latency, Owed::default());
+        Self { inner: Arc::new(Inner { path, access, store, hung, bound, latency, notices, owed }) }
     }
 
     /// What a person should know and was not told yet. Worth asking for after every commit: a file that was found
@@ -500,7 +519,13 @@ impl Inner {
                 turn.await.map_err(|_| late())?
             }
         };
-        let work = tokio::task::spawn_blocking(move || work(&mut store));
+        let work = match Duration::from_millis(self.latency.load(Ordering::Relaxed)) {
+            Duration::ZERO => tokio::task::spawn_blocking(move || work(&mut store)),
+            latency => tokio::spawn(async move {
+                tokio::time::sleep(latency).await;
+                work(&mut store)
+            }),
+        };
         match timeout_at(deadline, work).await {
             Err(_) => Err(late()),
             Ok(Err(_)) => Err(HistoryError::BrokeOff { path: self.path.clone() }),

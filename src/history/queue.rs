@@ -156,10 +156,11 @@ fn known_since(connection: &Connection) -> rusqlite::Result<Rows<(JobKey, Timest
     })
 }
 
-/// Since when each job is known, and whether it was told to be stale.
-pub(super) fn standings(
-    connection: &Connection,
-) -> rusqlite::Result<Vec<(JobKey, (Option<Timestamp>, bool))>> {
+/// Since when a job is known, and whether it was told to be stale.
+pub(super) type Standing = (Option<Timestamp>, bool);
+
+/// The standing of every job.
+pub(super) fn standings(connection: &Connection) -> rusqlite::Result<Vec<(JobKey, Standing)>> {
     let found = rows::select(connection, ALL_JOBS, [], |row| {
         let stale = rows::column(row, "stale").unwrap_or(false);
         Some((rows::job_key(row)?, (rows::moment(row, "known_since"), stale)))

@@ -16,7 +16,7 @@ use crate::state_dir;
 /// Few writes matter more than fast scans here: a commit writes every changed page twice.
 const PAGE_SIZE: u32 = 512;
 /// How long SQLite waits for another program's lock.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often old rows are deleted while the program runs.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How many files a process sets aside before it believes that the disk is to blame.
@@ -64,6 +64,7 @@ pub(super) struct Store {
     checked: bool,
     pruned: Option<Instant>,
     set_aside: u32,
+    lock_wait: Duration,
 }
 
 /// Why an access failed, as far as it decides what to do next.
@@ -75,7 +76,13 @@ enum Failure {
 
 impl Store {
     pub(super) fn new(path: PathBuf, access: Access, notices: Notices) -> Self {
-        Self { path, access, notices, connection: None, checked: false, pruned: None, set_aside: 0 }
+        let (connection, checked, pruned, set_aside, lock_wait) = (None, false, None, 0, LOCK_WAIT);
+        Self { path, access, notices, connection, checked, pruned, set_aside, lock_wait }
+    }
+
+    /// Waits so long for another program's lock.
+    pub(super) fn waiting_for_locks(self, lock_wait: Duration) -> Self {
+        Self { lock_wait, ..self }
     }
 
     /// Opens the database if it is not open.
@@ -139,6 +146,7 @@ impl Store {
             error => failed("open", &self.path, error),
         };
         let mut connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        connection.busy_timeout(self.lock_wait).map_err(failed)?;
         connection
             .execute_batch(&format!(
                 "PRAGMA page_size = {PAGE_SIZE}; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;"
