@@ -64,7 +64,7 @@ impl From<rusqlite::Error> for Fault {
 }
 
 fn look(path: &Path) -> Result<Option<Inspected>, Fault> {
-    let connection = store::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = store::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, store::LOCK_WAIT)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         return Ok(None);

@@ -145,8 +145,8 @@ impl Store {
             error if is_misunderstanding(&error) => Failure::Damage(error.to_string()),
             error => failed("open", &self.path, error),
         };
-        let mut connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
-        connection.busy_timeout(self.lock_wait).map_err(failed)?;
+        let access = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let mut connection = connect(&self.path, access, self.lock_wait).map_err(failed)?;
         connection
             .execute_batch(&format!(
                 "PRAGMA page_size = {PAGE_SIZE}; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;"
@@ -180,7 +180,7 @@ impl Store {
             });
         }
         let open = |flags| {
-            let connection = connect(&self.path, flags)?;
+            let connection = connect(&self.path, flags, self.lock_wait)?;
             connection
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
                 .map(|tables: i64| (connection, tables))
@@ -258,9 +258,9 @@ fn failed(doing: &'static str, path: &Path, source: rusqlite::Error) -> Failure 
     }
 }
 
-pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags, lock_wait: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(LOCK_WAIT)?;
+    connection.busy_timeout(lock_wait)?;
     // Sorting stays in memory, the cache stays small, and a damaged file is believed nothing.
     connection.execute_batch(
         "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -256; PRAGMA cell_size_check = ON; \

@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio::time::Instant;
+
 use super::envelope::{Envelope, NoEnvelope};
 use super::error::{ApiError, Cause, refusal};
+use super::group_list::{Caught, GroupList};
 use super::objects::{Destination, Group, Info, Job, Log, Object};
 use super::paging::{Step, Walk, rows};
 use super::request::{Page, Request};
@@ -15,6 +19,9 @@ use super::tail;
 use super::view::{View, newest_first};
 use crate::model::{DestinationId, GroupId, JobId, ServerName};
 use crate::ssh::{Exec, Output, Sent};
+
+/// How long reading one list to its end may take, all requests together.
+const WHOLE_READING: Duration = Duration::from_secs(120);
 
 /// What became of a trigger.
 #[derive(Debug, Clone)]
@@ -41,6 +48,8 @@ pub struct Client {
     limit: Duration,
     /// JetBackup's version, as last told.
     version: Mutex<Option<String>>,
+    /// The queue groups, as they were last read.
+    group_list: tokio::sync::Mutex<Option<GroupList>>,
     /// The functions that the gate has refused.
     no_info: AtomicBool,
     no_group: AtomicBool,
@@ -57,6 +66,7 @@ impl Client {
             exec,
             limit,
             version: Mutex::new(None),
+            group_list: tokio::sync::Mutex::new(None),
             no_info: AtomicBool::new(false),
             no_group: AtomicBool::new(false),
             no_logs: AtomicBool::new(false),
@@ -126,13 +136,48 @@ impl Client {
     ///
     /// # Errors
     /// As for any request, or the list cannot be had completely: then nothing can be said about what does not run.
+    ///
+    /// The first reading is a whole one. After that the newest rows are enough, whatever the list's length, until they
+    /// do not add up with what is known, or an hour has passed.
     pub async fn groups(&self) -> Result<Vec<Group>, ApiError> {
-        let mut groups = self.list(Request::Groups).await?;
+        let mut kept = self.group_list.lock().await;
+        // What is not put back is read wholly the next time, should anything fail.
+        if let Some(list) = kept.take().filter(|list| !list.is_old())
+            && let Some(list) = self.catch_up(list).await?
+        {
+            return Ok(kept.insert(list).groups());
+        }
+        let mut walk = Walk::new();
+        self.read(Request::Groups, &mut walk, |_| false).await?;
+        let (_, total) = walk.had();
+        let mut groups = walk.into_rows();
+        *kept = GroupList::new(&groups, total);
         newest_first(&mut groups);
         Ok(groups)
     }
 
-    /// One queue group; `None` only where the complete list does not hold it.
+    /// The list after a look at its newest rows; `None` where it has to be read wholly.
+    async fn catch_up(&self, mut list: GroupList) -> Result<Option<GroupList>, ApiError> {
+        let page = Walk::<Group>::new().page();
+        let request = Request::Groups(page);
+        let envelope = self.ask(request).await?;
+        let (rows, total) =
+            rows(&envelope.data, Group::LIST).map_err(|what| self.failed(request, Cause::Shape { what }))?;
+        let read: Vec<Group> = rows.iter().filter_map(|row| Group::read(row)).collect();
+        if read.len() < rows.len() {
+            return Ok(None);
+        }
+        let Caught::Up(unseen) = list.catch_up(&read, total, page.limit) else { return Ok(None) };
+        for id in unseen {
+            match self.group_alone(id).await? {
+                Some(group) => list.update(&group),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(list))
+    }
+
+    /// One queue group; `None` only where the list does not hold it.
     ///
     /// # Errors
     /// As for [`Client::groups`].
@@ -163,15 +208,24 @@ impl Client {
         self.ask(Request::Stop(id)).await.map(|_| ())
     }
 
-    /// The logs of a job, newest first; `None` where the gate does not let them through.
+    /// The logs of a job that were started at `since` or later, newest first, and perhaps older ones; `None` where the gate
+    /// does not let them through.
     ///
     /// # Errors
     /// As for any request, or the list cannot be had completely.
-    pub async fn logs(&self, id: JobId) -> Result<Option<Vec<Log>>, ApiError> {
-        let mut logs: Vec<Log> = match self.list(|page| Request::Logs(id, page)).await {
-            Err(error) if error.is_gate_refusal() => return Ok(None),
-            logs => logs?,
+    pub async fn logs(&self, id: JobId, since: Option<Timestamp>) -> Result<Option<Vec<Log>>, ApiError> {
+        let mut walk = Walk::new();
+        // A server that sorts otherwise than asked is read to the end.
+        let is_enough = |logs: &[Log]| {
+            let is_sorted = logs.iter().all(|log| log.started.is_some())
+                && logs.is_sorted_by(|a, b| a.started >= b.started);
+            is_sorted && logs.last().is_some_and(|last| since.is_some() && last.started < since)
         };
+        match self.read(|page| Request::Logs(id, page), &mut walk, is_enough).await {
+            Err(error) if error.is_gate_refusal() => return Ok(None),
+            read => read?,
+        }
+        let mut logs = walk.into_rows();
         // A server that ignores `find` sends the logs of other jobs too.
         logs.retain(|log| log.job.is_none_or(|job| job == id));
         logs.sort_by_key(|log| std::cmp::Reverse((log.started, log.id)));
@@ -281,19 +335,31 @@ impl Client {
         &self,
         request: impl Fn(Page) -> Request,
     ) -> Result<Vec<T>, ApiError> {
-        let mut walk = Walk::<T>::new();
+        let mut walk = Walk::new();
+        self.read(request, &mut walk, |_| false).await?;
+        Ok(walk.into_rows())
+    }
+
+    /// Reads a list to its end, or until `is_enough`. It takes [`WHOLE_READING`] at most, however many requests it needs.
+    async fn read<T: Object>(
+        &self,
+        request: impl Fn(Page) -> Request,
+        walk: &mut Walk<T>,
+        is_enough: impl Fn(&[T]) -> bool,
+    ) -> Result<(), ApiError> {
+        let deadline = Instant::now() + WHOLE_READING.max(self.limit);
         loop {
             let request = request(walk.page());
             let envelope = self.ask(request).await?;
             let (rows, total) =
                 rows(&envelope.data, T::LIST).map_err(|what| self.failed(request, Cause::Shape { what }))?;
-            match walk.take(&rows, total) {
-                Step::More => {}
-                Step::Done => return Ok(walk.into_rows()),
-                Step::Incomplete => {
-                    let (had, total) = walk.had();
-                    return Err(self.failed(request, Cause::Incomplete { had, total, pages: walk.pages() }));
-                }
+            let step = walk.take(&rows, total);
+            if step == Step::Done || is_enough(walk.rows()) {
+                return Ok(());
+            }
+            if step == Step::Incomplete || Instant::now() >= deadline {
+                let (had, total) = walk.had();
+                return Err(self.failed(request, Cause::Incomplete { had, total, pages: walk.pages() }));
             }
         }
     }

@@ -121,6 +121,12 @@ impl ApiError {
         matches!(self.cause, Cause::Exec(_))
     }
 
+    /// Whether the server answers, and only a list was too long to be read to its end.
+    #[must_use]
+    pub fn is_list_too_long(&self) -> bool {
+        matches!(self.cause, Cause::Incomplete { .. })
+    }
+
     /// Whether the SSH gate is in the way: only the server's owner can change that.
     #[must_use]
     pub fn is_gate_refusal(&self) -> bool {

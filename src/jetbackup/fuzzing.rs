@@ -31,7 +31,8 @@ pub fn answer(bytes: &[u8]) {
     let (Some(job), Some(group), Some(destination)) = ids() else { return };
     let asking = async {
         let _ = (client.hello().await, client.info().await, client.job(job).await);
-        let _ = (client.group(group).await, client.logs(job).await, client.destination(destination).await);
+        let _ =
+            (client.group(group).await, client.logs(job, None).await, client.destination(destination).await);
         let _ = client.watch(&[(job, Some(group)), (job, None)]).await;
         if let Ok(view) = client.look().await {
             let jobs: HashSet<_> = view.jobs.iter().map(|job| job.id).collect();

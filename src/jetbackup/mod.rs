@@ -10,6 +10,7 @@ mod envelope;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod group_list;
 mod objects;
 mod paging;
 mod request;

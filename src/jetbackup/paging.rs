@@ -10,10 +10,12 @@ use super::scalar;
 
 /// Rows asked for at a time: JetBackup's own default.
 const ROWS: u64 = 100;
+/// Rows asked for at a time once a list turns out to be long.
+const WIDE: u64 = 1000;
 /// The most rows asked for in one request, where a server does not know `skip`.
 const MOST_ROWS: u64 = 10_000;
 /// The most requests for one list.
-const MOST_PAGES: u32 = 60;
+const MOST_PAGES: u32 = 250;
 /// How often a list that changes while it is read is read from the beginning.
 const MOST_RESTARTS: u32 = 2;
 
@@ -94,6 +96,11 @@ impl<T: Object> Walk<T> {
         self.pages
     }
 
+    /// The rows so far, in the order they came.
+    pub(crate) fn rows(&self) -> &[T] {
+        &self.rows
+    }
+
     /// The rows in the order they came, each once.
     pub(crate) fn into_rows(self) -> Vec<T> {
         self.rows
@@ -129,6 +136,9 @@ impl<T: Object> Walk<T> {
         // A total reached exactly with a full page may be a server counting the page: one more request tells.
         if reached && count != self.limit {
             return Step::Done;
+        }
+        if count == self.limit && self.limit == ROWS && self.total.is_some_and(|total| total > WIDE) {
+            self.limit = WIDE;
         }
         if self.pages < MOST_PAGES { Step::More } else { Step::Incomplete }
     }

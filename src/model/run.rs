@@ -72,6 +72,8 @@ impl JobResult {
 pub enum Reason {
     /// The server could not be asked.
     Unreachable,
+    /// The server answers, but its list of queue groups is too long to be read to its end.
+    ListTooLong,
     /// The job is disabled on its server.
     Disabled,
     /// The server does not know the job.
@@ -94,8 +96,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unreachable,
+        Self::ListTooLong,
         Self::Disabled,
         Self::NotFound,
         Self::Refused,
@@ -112,6 +115,7 @@ impl Reason {
     pub fn word(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::ListTooLong => "list_too_long",
             Self::Disabled => "disabled",
             Self::NotFound => "not_found",
             Self::Refused => "refused",

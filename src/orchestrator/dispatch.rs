@@ -23,6 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const HELD_AGAIN: Duration = Duration::from_secs(30);
 /// How long a deferred job waits at least: what is over in a moment is not to cost it its turn.
 const LAST_TURN_AFTER: Duration = Duration::from_secs(30);
+/// How long a queue group may wait in JetBackup's own queue, at least, before nobody waits for it any more.
+const STUCK_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How often a trigger is decided anew because the disk took longer than answers stay fresh.
 const ROUNDS: u32 = 3;
 
@@ -189,12 +191,15 @@ impl Orchestrator {
         for job in config.jobs.iter().filter(|job| job.key.server == *server) {
             let key = &job.key;
             let taken = self.taken(None);
-            let limit = job.timeout;
             let mut found: Vec<Group> = strangers(view, key.job, &taken).cloned().collect();
-            self.leave_out_stuck(key, view, limit, &mut found).await;
+            let stuck = self.stuck(key, &found);
+            found.retain(|group| !stuck.contains(&group.id));
+            self.tell_stuck(key, &stuck).await;
             found.sort_by_key(|group| (group.created, group.id));
             let known = self.runs.iter().any(|run| run.record.key == *key && !run.is_late());
-            if !found.is_empty() || known || says_running(view, key.job) != Some(true) {
+            // One that is stuck may be what the job's "running" speaks of.
+            let is_explained = !found.is_empty() || known || !stuck.is_empty();
+            if is_explained || says_running(view, key.job) != Some(true) {
                 self.flagged.remove(key);
             } else if !self.flagged.contains_key(key) {
                 self.flagged.insert(key.clone(), Flag::raised(listed(view, key)));
@@ -206,26 +211,28 @@ impl Orchestrator {
         self.adopt_flagged(server).await;
     }
 
-    /// A group that has been pending for longer than the job may take is not a run that will start: it is told once, and
-    /// nobody waits for it. Should it start after all, it is pending no longer.
-    async fn leave_out_stuck(&mut self, key: &JobKey, view: &View, limit: Duration, found: &mut Vec<Group>) {
+    /// Those of a job's unfinished groups that have been pending for a day, and for longer than the job may take. They write
+    /// nothing, and will not start. Should one start after all, it is pending no longer.
+    fn stuck(&self, key: &JobKey, groups: &[Group]) -> Vec<GroupId> {
         let now = self.clock.now();
-        if !self.clock.is_plausible() || says_running(view, key.job) == Some(true) {
-            return;
-        }
-        let is_stuck = |group: &Group| {
+        let limit = self.config.job(key).map_or(self.config.orchestrator.job_timeout, |job| job.timeout);
+        let limit = SignedDuration::try_from(limit.max(STUCK_AFTER)).unwrap_or(SignedDuration::MAX);
+        let is_stuck = |group: &&Group| {
             let waits = group.status == GroupStatus::Pending && group.started.is_none();
-            let age = group.created.map(|created| now.duration_since(created));
-            waits
-                && age.is_some_and(|age| age > SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX))
+            waits && group.created.is_some_and(|created| now.duration_since(created) > limit)
         };
-        let stuck: Vec<GroupId> =
-            found.iter().filter(|group| is_stuck(group)).map(|group| group.id).collect();
-        found.retain(|group| !stuck.contains(&group.id));
-        for group in stuck {
-            if self.ignored_groups.insert(group) {
+        if !self.clock.is_plausible() {
+            return Vec::new();
+        }
+        groups.iter().filter(is_stuck).map(|group| group.id).collect()
+    }
+
+    /// Tells of groups that are stuck, of each once.
+    async fn tell_stuck(&mut self, key: &JobKey, groups: &[GroupId]) {
+        for group in groups {
+            if self.ignored_groups.insert(*group) {
                 let text = format!(
-                    "queue group {group} on {} has been pending for longer than the job's time limit and is not \
+                    "queue group {group} on {} has been pending for more than a day and is not \
                      waited for; clear it in JetBackup's queue there",
                     key.server
                 );
@@ -381,7 +388,9 @@ impl Orchestrator {
         };
         let taken = self.taken(None);
         let running = view.as_ref().is_some_and(|view| {
-            says_running(view, key.job) == Some(true) || strangers(view, key.job, &taken).next().is_some()
+            let found: Vec<Group> = strangers(view, key.job, &taken).cloned().collect();
+            let stuck = self.stuck(key, &found).len();
+            found.len() > stuck || stuck == 0 && says_running(view, key.job) == Some(true)
         });
         let at = self.runs.len();
         if running {
@@ -420,8 +429,8 @@ impl Orchestrator {
 }
 
 /// Why a job has no turn whose server gave this error.
-fn unreachable(_error: &ApiError) -> Reason {
-    Reason::Unreachable
+fn unreachable(error: &ApiError) -> Reason {
+    if error.is_list_too_long() { Reason::ListTooLong } else { Reason::Unreachable }
 }
 
 /// The job's groups listed now: none of them is a run that begins later.

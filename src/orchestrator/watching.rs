@@ -202,9 +202,9 @@ impl Orchestrator {
     async fn ask_log(&mut self, at: usize, otherwise: JobResult) {
         let key = self.runs[at].record.key.clone();
         let Some(client) = self.client(&key.server) else { return };
-        let leave = self.leave.clone();
+        let (leave, since) = (self.leave.clone(), self.runs[at].logs_since());
         let logs = tokio::select! {
-            logs = client.logs(key.job) => logs,
+            logs = client.logs(key.job, since) => logs,
             () = leave.cancelled() => return,
         };
         let logs = match logs {

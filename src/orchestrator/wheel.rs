@@ -36,6 +36,9 @@ use crate::model::{
 /// How long nothing at all may happen before the wheel turns once for its own sake.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
+/// How long the end of a single cycle waits for a disk that takes nothing.
+const LAST_RECORDS: Duration = Duration::from_secs(30);
+
 /// A command, and where its answer goes.
 pub type Request = (Command, oneshot::Sender<Answer>);
 
@@ -206,7 +209,7 @@ impl Orchestrator {
         self.hear_the_last_of_surroundings().await;
         let cycle = self.end_cycle().await;
         self.lower_before_end().await;
-        self.settle_before_end(ONE_SHOT_PATIENCE).await;
+        self.settle_before_end(LAST_RECORDS).await;
         self.tell(What::Leaving).await;
         Ok(cycle)
     }

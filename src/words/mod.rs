@@ -136,6 +136,7 @@ pub fn outcome(went: Option<JobResult>, overrun: bool) -> (String, Tone) {
 pub fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Unreachable => "the server cannot be reached",
+        Reason::ListTooLong => "the server's list of queue groups is too long to be read",
         Reason::Disabled => "the job is disabled on its server",
         Reason::NotFound => "the server does not know the job",
         Reason::Refused => "JetBackup refused it",

@@ -75,8 +75,8 @@ fn a_changed_host_key_lets_nothing_through_and_shows_both_fingerprints() {
     sshd.resume();
     let shown = fingerprint(&farm);
     farm.call(&["run"]).ended_with(2).says(&known).says(&shown);
-    assert_eq!(farm.results()[2..], ["alpha 0, skipped, unreachable", "beta 0, completed, -"]);
-    let error = farm.history()[2]["error"].as_str().unwrap().to_owned();
+    assert_eq!(farm.results()[2..], ["beta 0, completed, -", "alpha 0, skipped, unreachable"]);
+    let error = farm.history()[3]["error"].as_str().unwrap().to_owned();
     assert!(error.contains(&known) && error.contains(&shown), "{error}");
     assert_eq!(farm.triggers(0, 0), 1);
     assert_eq!(farm.stations[0].sshd.accepted(), 1, "no login after the change");

@@ -69,7 +69,7 @@ fn a_server_out_of_reach_costs_its_own_jobs_only() {
     let mut farm = Farm::new([vec![brief()], vec![brief()]]);
     farm.stations[0].sshd.stop();
     farm.call(&["run"]).ended_with(2);
-    assert_eq!(farm.results(), ["alpha 0, skipped, unreachable", "beta 0, completed, -"]);
+    assert_eq!(farm.results(), ["beta 0, completed, -", "alpha 0, skipped, unreachable"]);
     assert_eq!((farm.triggers(0, 0), farm.triggers(1, 0)), (0, 1));
 }
 

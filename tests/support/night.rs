@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jetbackup_remote::config::{self, Config};
-use jetbackup_remote::history::{Filter, History};
+use jetbackup_remote::history::{Filter, History, HistoryError, Reach};
 use jetbackup_remote::jetbackup::Client;
 use jetbackup_remote::model::{
     Answer, Command, CycleRecord, Event, GroupId, JobResult, Reason, RunRecord, Selection, Snapshot,
@@ -52,6 +52,8 @@ pub struct Wire {
 /// What is lost with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
+    /// The request, which never left.
+    Request,
     /// The command, and that it was lost.
     Command,
     /// The answer.
@@ -70,6 +72,9 @@ impl Exec for Wire {
                 let mut loses = self.loses.lock().unwrap();
                 loses.take_if(|(function, _)| command.contains(*function)).map(|(_, lost)| lost)
             };
+            if lose == Some(Lost::Request) {
+                return Err(lost(Sent::No, "connection refused"));
+            }
             if lose == Some(Lost::Command) {
                 return Err(lost(Sent::Maybe, "connection lost"));
             }
@@ -93,6 +98,8 @@ impl Exec for Wire {
 pub struct Night {
     pub clock: Clock,
     pub state: tempfile::TempDir,
+    /// How the disk is reached.
+    pub reach: Reach,
     config: Arc<Config>,
     wires: Vec<(String, Arc<Wire>)>,
 }
@@ -128,7 +135,7 @@ impl Night {
                 (name.to_owned(), Arc::new(wire))
             })
             .collect();
-        Self { clock, state, config: Arc::new(config), wires }
+        Self { clock, state, reach: Reach::default(), config: Arc::new(config), wires }
     }
 
     /// Changes the configuration that the next runner gets.
@@ -176,7 +183,7 @@ impl Night {
     /// Starts a runner, as a process would.
     pub async fn start(&self, selection: Selection) -> Runner {
         let (machine, handle) = self.machine(Arc::new(self.clock)).await;
-        Runner::of(handle, |leave| async move { Some(machine.run(&selection, leave).await.unwrap()) })
+        Runner::of(handle, |leave| async move { machine.run(&selection, leave).await.map(Some) })
     }
 
     /// Starts a daemon without a schedule, as a process would.
@@ -189,12 +196,12 @@ impl Night {
         let (machine, handle) = self.machine(clock).await;
         Runner::of(handle, |leave| async move {
             machine.serve(duties, leave).await;
-            None
+            Ok(None)
         })
     }
 
     async fn machine(&self, clock: Arc<dyn WallClock>) -> (Orchestrator, Handle) {
-        let history = History::open(self.state.path()).await.history;
+        let history = History::open_by(self.state.path(), self.reach.clone()).await.history;
         let clients = self.wires.iter().map(|(name, wire)| {
             let name: jetbackup_remote::model::ServerName = name.parse().unwrap();
             let exec: Arc<dyn Exec> = Arc::clone(wire) as _;
@@ -245,6 +252,11 @@ impl Night {
         assert!(hasty.is_empty(), "triggered beside another run: {hasty:?}");
     }
 
+    /// Another program's connection to the history.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.state.path().join("history.db")).unwrap()
+    }
+
     /// What really ran on a server.
     pub fn real_runs(&self, server: &str) -> Vec<jetbackup_sim::truth::RealRun> {
         self.world(server).runs_at(self.clock.now())
@@ -262,13 +274,13 @@ pub struct Runner {
     pub handle: Handle,
     pub events: broadcast::Receiver<Event>,
     pub leave: CancellationToken,
-    task: JoinHandle<Option<CycleRecord>>,
+    task: JoinHandle<Result<Option<CycleRecord>, HistoryError>>,
 }
 
 impl Runner {
     fn of<F>(handle: Handle, work: impl FnOnce(CancellationToken) -> F) -> Self
     where
-        F: Future<Output = Option<CycleRecord>> + Send + 'static,
+        F: Future<Output = Result<Option<CycleRecord>, HistoryError>> + Send + 'static,
     {
         let leave = CancellationToken::new();
         let events = handle.events.subscribe();
@@ -278,13 +290,18 @@ impl Runner {
 
     /// Waits for the end of its only cycle.
     pub async fn end(self) -> CycleRecord {
-        self.task.await.unwrap().unwrap()
+        self.task.await.unwrap().unwrap().unwrap()
+    }
+
+    /// Waits for the end of what cannot run.
+    pub async fn failure(self) -> HistoryError {
+        self.task.await.unwrap().unwrap_err()
     }
 
     /// Tells a daemon to end, and waits until it has.
     pub async fn leave(self) {
         self.leave.cancel();
-        assert!(self.task.await.unwrap().is_none(), "it is no daemon");
+        assert!(self.task.await.unwrap().unwrap().is_none(), "it is no daemon");
     }
 
     /// Waits until the snapshot is so.

@@ -61,7 +61,7 @@ async fn a_wide_gate_is_made_full_use_of() {
     assert_eq!(client.job(job(1)).await.unwrap().unwrap().running, Some(true));
     assert_eq!(client.group(run(12)).await.unwrap().unwrap().job, Some(job(2)));
     client.stop(run(11)).await.unwrap();
-    let logs = client.logs(job(1)).await.unwrap().unwrap();
+    let logs = client.logs(job(1), None).await.unwrap().unwrap();
     let statuses: Vec<_> = logs.iter().map(|log| log.status).collect();
     assert_eq!(statuses, [LogStatus::Completed, LogStatus::Partial], "newest first, other jobs left out");
     let expected = ["echo", "getInfo", "getBackupJob", "getQueueGroup", "stopQueueGroup", "listLogs"];
@@ -74,7 +74,7 @@ async fn five_functions_are_enough_and_refused_ones_are_asked_once() {
     client.hello().await.unwrap();
     for _ in 0..2 {
         assert!(client.info().await.unwrap_err().is_gate_refusal());
-        assert!(client.logs(job(1)).await.unwrap().is_none());
+        assert!(client.logs(job(1), None).await.unwrap().is_none());
         assert_eq!(client.group(run(11)).await.unwrap().unwrap().job, Some(job(1)));
         let view = client.watch(&[(job(1), Some(run(11)))]).await.unwrap();
         assert_eq!(view.groups.len(), 2);
