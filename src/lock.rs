@@ -131,7 +131,7 @@ fn take(path: &Path) -> Result<File, LockError> {
     let failed = |doing| move |source| LockError::File { doing, path: path.to_owned(), source };
     let mut attempts = 1..=TRIES;
     loop {
-        let mut file = state_dir::open_file(path, 0o660).map_err(failed("open"))?;
+        let mut file = open(path).map_err(failed("open"))?;
         match file.try_lock() {
             // Someone deleted the file between opening and locking: the next one locks another.
             Ok(()) if !is_at(&file, path) => {}
@@ -142,6 +142,18 @@ fn take(path: &Path) -> Result<File, LockError> {
                 return Err(LockError::Held { holder: read_holder(&mut file), path: path.to_owned() });
             }
         }
+    }
+}
+
+/// Opens the lock's file. A disk that has become read-only is no reason to run beside another one, nor not to run: a file
+/// that is there can be locked all the same.
+fn open(path: &Path) -> io::Result<File> {
+    match state_dir::open_file(path, 0o660) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            OpenOptions::new().read(true).custom_flags(flags).open(path)
+        }
+        opened => opened,
     }
 }
 

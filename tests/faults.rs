@@ -461,11 +461,10 @@ async fn a_trigger_is_decided_by_fresh_answers_even_where_the_disk_is_slow() {
     while night.triggers("a/1") == 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let world = night.world("a");
-    let at = |function: &str| world.calls().iter().rfind(|call| call.function == function).unwrap().at;
+    let at =
+        |function: &str| night.world("a").calls().iter().rfind(|call| call.function == function).unwrap().at;
     let age = at("runBackupJobManually").duration_since(at("listBackupJobs"));
     assert!(age <= SignedDuration::from_secs(3), "the answers were {age} old");
-    drop(world);
     latency.store(0, Ordering::SeqCst);
     cycle(&mut daemon).await;
     daemon.leave().await;

@@ -173,7 +173,12 @@ fn a_read_only_disk_is_reported_and_can_still_be_read() {
         let other = disk.join("empty");
         fs::create_dir(&other).unwrap();
         History::open(&disk).await.history.commit(&event(1)).await.unwrap();
+        drop(lock::acquire(&disk, &other.join("legacy")).unwrap());
         remount("ro");
+        let held = lock::acquire(&disk, &other.join("legacy")).unwrap();
+        let second = lock::acquire(&disk, &other.join("legacy")).unwrap_err();
+        assert!(matches!(second, lock::LockError::Held { .. }), "{second:?}");
+        drop(held);
         let Opened { history, .. } = History::open(&disk).await;
         let error = history.commit(&event(2)).await.unwrap_err();
         assert!(matches!(error, HistoryError::Database { .. }), "{error:?}");
