@@ -344,3 +344,46 @@ fn the_list_of_what_is_inside_is_whole_and_the_same_twice() {
         assert!(on.map(|on| on.as_str().unwrap()).all(|on| known.contains(on)), "{entry}");
     }
 }
+
+#[test]
+fn the_test_command_names_what_failed_in_its_last_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("tests.log");
+    // As cargo says it.
+    let recorded = "     Running unittests src/lib.rs (target/debug/deps/jetbackup_remote-1)\n\
+                    test lock::tests::one ... ok\n\
+                    test lock::tests::two ... FAILED\n\
+                    error: test failed, to rerun pass `--lib`\n     \
+                    Running tests/mqtt/main.rs (target/debug/deps/mqtt-2)\n\
+                    test commands::three ... FAILED\n\
+                    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n     \
+                    Running tests/queue.rs (target/debug/deps/queue-3)\n  \
+                    process didn't exit successfully: `queue-3` (signal: 9, SIGKILL: kill)\n\
+                    error: 3 targets failed:\n    `--lib`\n";
+    fs::write(&log, recorded).unwrap();
+    let told = said(Command::new("tests/failed.sh").arg("tests").arg(&log));
+    for part in [
+        "failed: tests",
+        "  src/lib.rs: lock::tests::two\n",
+        "  tests/mqtt/main.rs: commands::three\n",
+        "signal: 9",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing: {told}");
+    }
+    assert!(!told.contains("lock::tests::one"), "{told}");
+    assert_eq!(said(Command::new("tests/failed.sh").arg("form")).trim(), "failed: form");
+
+    // A step that fails is the last thing that is said, and its status is the command's.
+    let script = read("tests/run.sh");
+    let end = script.find("# The tests' peers").unwrap();
+    let broken = directory.path().join("run.sh");
+    let root = root().display();
+    let begin = script[..end].replace("cd \"$(dirname \"$0\")/..\"", &format!("cd {root}"));
+    fs::write(&broken, format!("{begin}\nstep \"a step\"\nlog={}\necho much; exit 7\n", log.display()))
+        .unwrap();
+    let output = run(Command::new("bash").arg(&broken));
+    assert_eq!(output.status.code(), Some(7));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let last = told.trim_end().lines().last().unwrap();
+    assert!(told.contains("failed: a step") && last.starts_with("all of it: "), "{told}");
+}

@@ -3,7 +3,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s\n' "$*"; }
+# What failed is said last, and what was begun ends with this.
+now=
+log=
+begun=()
+step() {
+  now=$*
+  log=
+  printf '\n== %s\n' "$*"
+}
+finish() {
+  local status=$?
+  trap - EXIT
+  for group in "${begun[@]}"; do kill -- "-$group" 2>/dev/null || true; done
+  ((status == 0)) || tests/failed.sh "$now" "$log"
+  exit "$status"
+}
+trap finish EXIT
 
 # The tests' peers: a real sshd, a real broker, and the three shells that the gate must run under.
 sudo=()
@@ -72,11 +88,12 @@ mkdir -p target
 # A group of its own, so that what it has begun ends with it.
 setsid nice tests/appliance.sh >target/appliance.log 2>&1 &
 appliance=$!
-trap 'kill -- "-$appliance" 2>/dev/null || true' EXIT
+begun+=("$appliance")
 
 step "tests"
 cargo build --workspace --bins --locked
-cargo test --workspace --locked --no-fail-fast
+log=target/tests.log
+cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked --quiet
@@ -85,26 +102,28 @@ step "demo"
 cargo run --locked --quiet --example demo
 
 step "static binaries and packages"
-wait "$appliance" || { cat target/appliance.log >&2; exit 1; }
-trap - EXIT
+log=target/appliance.log
+wait "$appliance" || { cat "$log" >&2; exit 1; }
+begun=()
 grep -vE "^ +(Compiling|Downloaded|Downloading)" target/appliance.log
 
 # Their queues mostly wait: all three at once, each in a group of its own.
 step "the static binaries at work"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 declare -A at_work
-trap 'for group in "${at_work[@]}"; do kill -- "-$group" 2>/dev/null || true; done' EXIT
 for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf; do
   setsid tools/static/foreign.sh "$target" "dist/jetbackup-remote-$version-$target" >"target/$target.log" 2>&1 &
   at_work[$target]=$!
+  begun+=("$!")
 done
 failed=()
 for target in "${!at_work[@]}"; do
   wait "${at_work[$target]}" || failed+=("$target")
   cat "target/$target.log"
 done
-trap - EXIT
+begun=()
 if ((${#failed[@]})); then
-  echo "not as it should be: ${failed[*]}" >&2
+  now="the static binaries at work: ${failed[*]}"
+  log=target/${failed[0]}.log
   exit 1
 fi

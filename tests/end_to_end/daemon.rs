@@ -109,8 +109,8 @@ fn a_reload_takes_over_the_new_configuration_or_keeps_the_old_one() {
     daemon.signal("HUP");
     manager.hears("RELOADING=1");
     manager.hears("READY=1");
-    farm.until("the fault is told", |farm| farm.log().contains("the configuration stays as it was"));
-    assert!(farm.log().contains("jobs[0].server"), "{}", farm.log());
+    farm.logs("the configuration stays as it was");
+    farm.logs("jobs[0].server");
 
     rewrite(&farm, |config| {
         config["jobs"][0]["server"] = json!("alpha");
@@ -119,7 +119,7 @@ fn a_reload_takes_over_the_new_configuration_or_keeps_the_old_one() {
     });
     daemon.signal("HUP");
     assert_eq!(labels(&farm, &mut manager), ["Accounts", "alpha 1"]);
-    assert!(farm.log().contains("orchestrator.state_dir changes with the next restart"), "{}", farm.log());
+    farm.logs("orchestrator.state_dir changes with the next restart");
     // The run that was under way goes on, and the queue behind it.
     run.wait().ended_with(0);
     rewrite(&farm, |config| config["orchestrator"]["state_dir"] = json!(farm.path("state")));

@@ -196,9 +196,10 @@ fn what_the_access_list_keeps_back_is_told_where_the_guide_says() {
     let error = |farm: &Farm| farm.status()["broker"]["error"].as_str().unwrap_or_default().to_owned();
     farm.until("status tells it", |farm| error(farm).starts_with("it takes no messages on elsewhere/"));
     let explained = messages(section(&guide("troubleshooting.md"), "## MQTT and Home Assistant"));
+    let told = "the broker does not take messages on elsewhere/";
     for (said, message) in [
         (error(&farm), "it takes no messages on …; check what it allows this user"),
-        (farm.log(), "the broker does not take messages on …: …; check what it allows this user"),
+        (farm.logs(told), "the broker does not take messages on …: …; check what it allows this user"),
     ] {
         assert!(explained.iter().any(|known| known == message), "{message} is not explained");
         assert!(says(&said, message), "{said}");

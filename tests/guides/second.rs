@@ -135,14 +135,16 @@ fn two_instances_work_side_by_side_and_their_topics_and_ids_do_not_meet() {
         first.len() > 30 && first.len() == second.len() && first.is_disjoint(&second),
         "{first:?} {second:?}"
     );
-    let log = broker.log();
-    let clients: BTreeSet<&str> = log
-        .lines()
-        .filter(|line| line.contains("New client connected"))
-        .filter_map(|line| line.split(" as ").nth(1)?.split(' ').next())
-        .filter(|client| client.starts_with("jetbackup-remote-"))
-        .collect();
-    assert_eq!(clients.len(), 2, "{log}");
+    until("the broker's log has both by names of their own", || {
+        let log = broker.log();
+        let clients: BTreeSet<&str> = log
+            .lines()
+            .filter(|line| line.contains("New client connected"))
+            .filter_map(|line| line.split(" as ").nth(1)?.split(' ').next())
+            .filter(|client| client.starts_with("jetbackup-remote-"))
+            .collect();
+        clients.len() == 2
+    });
 
     // Both run at the same time: one NAS does not wait for the other.
     let name = |farm: usize| format!("{}/command/run", bases[farm]);

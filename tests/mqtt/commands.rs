@@ -83,14 +83,13 @@ fn a_retained_run_command_does_nothing_but_be_reported() {
     broker.clear(RUN);
     let answers = ear.wait(RESULT, 4);
     assert!(answers.iter().all(|answer| answer["accepted"] == false), "{answers:#?}");
-    let log = farm.log();
-    assert!(log.contains("refused by MQTT: command/run: retained messages do nothing"), "{log}");
-    assert!(log.contains("refused by MQTT: command/run: an empty payload does nothing"), "{log}");
-    assert_eq!((farm.triggers(0, 0), farm.results().len()), (0, 0));
-    // One that is meant.
+    farm.logs("refused by MQTT: command/run: retained messages do nothing");
+    farm.logs("refused by MQTT: command/run: an empty payload does nothing");
+    // One that is meant: the queue takes it after all that came before, so that nothing of it can still come.
     broker.publish(RUN, "all", &[]);
     assert_eq!(ear.wait(RESULT, 5)[4]["accepted"], true);
-    farm.until("it runs", |farm| farm.triggers(0, 0) == 1);
+    idle(&farm, &broker, 1);
+    assert_eq!((farm.triggers(0, 0), farm.results().len()), (1, 1));
     first.signal("TERM");
     first.wait().ended_with(0);
 }

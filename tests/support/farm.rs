@@ -277,6 +277,13 @@ impl Farm {
         }
     }
 
+    /// Waits until the log says this, and answers all of it. Who only sees an answer or an event must not read the log at
+    /// once: its line may come later.
+    pub fn logs(&self, text: &str) -> String {
+        self.until(&format!("the log says {text:?}"), |farm| farm.log().contains(text));
+        self.log()
+    }
+
     /// The program's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
