@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::calls::Effect;
+use crate::group::Group;
 use crate::list;
-use crate::objects::{group_object, log_object};
+use crate::objects::{group_brief, group_object, log_object};
 use crate::params::Params;
 use crate::run::Origin;
 use crate::timeline::Refusal;
@@ -115,7 +116,15 @@ fn look(world: &World, now: Timestamp, function: &str, params: &Params, id: &str
             None => fail("Missing parameter type"),
             Some(kind) => {
                 let listed = world.groups.iter().filter(|group| group.kind == kind && group.listed(now));
-                data(list::page("groups", listed.map(|group| group_object(group, now)).collect(), params))
+                let brief = |group: &&Group| group_brief(group);
+                let full = |group: &&Group| {
+                    let mut row = group_object(group, now);
+                    if world.blurred {
+                        row["data"] = Value::Null;
+                    }
+                    row
+                };
+                data(list::long_page("groups", listed.collect(), brief, full, params))
             }
         },
         "getLog" => {

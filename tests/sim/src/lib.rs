@@ -51,7 +51,7 @@ pub use job::{DisabledAnswer, Job, WhenRunning};
 pub use render::{Bools, Dialect, FailureData, Reply};
 pub use run::{Origin, Outcome, Run};
 pub use store::{Store, StoreError};
-pub use world::World;
+pub use world::{Shown, World};
 
 /// A made-up id of the form JetBackup uses: 24 lower-case hex digits.
 pub fn id(number: u64) -> String {

@@ -13,7 +13,7 @@ const DEFAULT_LIMIT: usize = 100;
 pub(crate) fn page(name: &str, rows: Vec<Value>, params: &Params) -> Value {
     let mut rows: Vec<_> = rows.into_iter().filter(|row| found(row, params)).collect();
     // Nobody promises an order, so nobody shall rely on one.
-    rows.sort_by_key(|row| scatter(&text(field(row, "_id"))));
+    rows.sort_by_cached_key(|row| scatter(&text(field(row, "_id"))));
     for (key, direction) in params.map("sort").collect::<Vec<_>>().into_iter().rev() {
         rows.sort_by(|a, b| {
             let order = compare(field(a, key), field(b, key));
@@ -28,6 +28,33 @@ pub(crate) fn page(name: &str, rows: Vec<Value>, params: &Params) -> Value {
         .take(number("limit").unwrap_or(DEFAULT_LIMIT))
         .collect();
     json!({name: rows, "total": total})
+}
+
+/// The same for rows that are costly to write: where `brief` has what they are sorted by and nothing is searched for,
+/// only those of the page are written out by `full`.
+pub(crate) fn long_page<T>(
+    name: &str,
+    items: Vec<T>,
+    brief: impl Fn(&T) -> Value,
+    full: impl Fn(&T) -> Value,
+    params: &Params,
+) -> Value {
+    let is_brief = |key: &str| items.first().is_none_or(|item| !field(&brief(item), key).is_null());
+    if params.map("find").next().is_some() || !params.map("sort").all(|(key, _)| is_brief(key)) {
+        return page(name, items.iter().map(full).collect(), params);
+    }
+    let number_of = "number of the item";
+    let numbered = items.iter().enumerate().map(|(number, item)| {
+        let mut row = brief(item);
+        row[number_of] = json!(number);
+        row
+    });
+    let mut found = page(name, numbered.collect(), params);
+    for row in found[name].as_array_mut().into_iter().flatten() {
+        let item = row[number_of].as_u64().and_then(|number| items.get(usize::try_from(number).ok()?));
+        *row = item.map_or(Value::Null, &full);
+    }
+    found
 }
 
 fn found(row: &Value, params: &Params) -> bool {

@@ -66,6 +66,11 @@ impl World {
     }
 }
 
+/// What lists of groups are sorted by.
+pub(crate) fn group_brief(group: &Group) -> Value {
+    json!({"_id": group.id, "created": time(group.created)})
+}
+
 pub(crate) fn group_object(group: &Group, now: Timestamp) -> Value {
     let (completed, percentage) = group.progress(now);
     let in_hand = (completed + 1).min(group.script.items);

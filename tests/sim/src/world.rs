@@ -35,6 +35,21 @@ pub struct World {
     faults: Vec<Fault>,
     calls: Vec<Call>,
     allow: Vec<Allow>,
+    #[serde(default)]
+    pub(crate) blurred: bool,
+}
+
+/// What can be seen of a run from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// Its group is listed.
+    pub listed: bool,
+    /// Its job says "running" on account of it.
+    pub running: bool,
+    /// It has a log.
+    pub logged: bool,
+    /// Its group was listed once and is no longer.
+    pub cleared: bool,
 }
 
 impl World {
@@ -55,6 +70,7 @@ impl World {
             faults: Vec::new(),
             calls: Vec::new(),
             allow: vec![Allow::Log, Allow::Destination, Allow::Switch],
+            blurred: false,
         }
     }
 
@@ -96,13 +112,7 @@ impl World {
 
     /// Fills the lists with `count` finished runs of `job`, an hour apart, the newest ending an hour before `before`.
     pub fn old_groups(mut self, job: &str, count: u32, before: Timestamp) -> Self {
-        let name = self.jobs.iter().find(|known| known.id == job).map_or("", |known| &known.name).to_owned();
-        for age in 0..i64::from(count) {
-            let at = after(before, -3600 * age - 5400);
-            let script = Run::completed().group_after(0).pending(0).lasting(1800);
-            let group = self.new_group(1, (job.to_owned(), name.clone()), script, Origin::History, at);
-            self.groups.push(group);
-        }
+        self.add_old_groups(job, count, before);
         self
     }
 
@@ -158,6 +168,33 @@ impl World {
     /// An admin clears the queue at this time: no group of before is listed any more. Runs go on, logs stay.
     pub fn clear_queue_at(&mut self, at: Timestamp) {
         self.timeline.push((at, Event::ClearQueue));
+    }
+
+    /// As [`old_groups`](Self::old_groups), in a world that is in use.
+    pub fn add_old_groups(&mut self, job: &str, count: u32, before: Timestamp) {
+        let name = self.jobs.iter().find(|known| known.id == job).map_or("", |known| &known.name).to_owned();
+        for age in 0..i64::from(count) {
+            let at = after(before, -3600 * age - 5400);
+            let script = Run::completed().group_after(0).pending(0).lasting(1800);
+            let group = self.new_group(1, (job.to_owned(), name.clone()), script, Origin::History, at);
+            self.groups.push(group);
+        }
+    }
+
+    /// From now on lists do not say which jobs the groups belong to; or they do again.
+    pub fn blur(&mut self, blurred: bool) {
+        self.blurred = blurred;
+    }
+
+    /// How the group of a run shows at this time.
+    pub fn shows(&self, group: &str, at: Timestamp) -> Shown {
+        let group = self.groups.iter().find(|known| known.id == group);
+        group.map_or_else(Shown::default, |group| Shown {
+            listed: group.listed(at),
+            running: group.running(at),
+            logged: group.script.logged && group.started(at).is_some(),
+            cleared: group.created <= at && group.hidden_at.is_some_and(|hidden| hidden <= at),
+        })
     }
 
     /// Lists no longer show the groups that ended before `time`. Logs stay.
