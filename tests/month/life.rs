@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Publication};
@@ -46,11 +47,20 @@ pub struct Stage {
     pub wall: Wall,
     pub tide: Tide,
     pub ledger: Arc<Ledger>,
-    pub disk: Disk,
+    pub disk: Arc<Disk>,
     pub to_broker: Door,
     pub to_mail: Door,
     pub post: Post,
     pub retained: Mutex<BTreeMap<String, Bytes>>,
+}
+
+/// How the program goes on after it left its queue in peace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It ends.
+    End,
+    /// It reads its configuration again, as upon SIGHUP: another one begins in the same process.
+    Reload,
 }
 
 /// The program at work.
@@ -61,13 +71,12 @@ pub struct Life<'a> {
 }
 
 impl Stage {
-    /// A life that begins so many seconds after the last one. It ends in peace when `act` does (then that is answered),
-    /// or is cut short.
-    pub fn live<T>(&self, after: i64, act: impl AsyncFnOnce(&Life) -> T) -> Option<T> {
+    /// A life that begins so many seconds after the last one. Whether it ended in peace, when `act` said so, or was cut
+    /// short.
+    pub fn live(&self, after: i64, mut act: impl AsyncFnMut(&Life) -> Next) -> bool {
         let runtime = self.tide.runtime();
         let ended = runtime.block_on(async {
             self.sky.rise(after);
-            self.ledger.born();
             let old = self.sky.now() - SignedDuration::from_hours(LISTED);
             self.wires.iter().for_each(|wire| wire.world().forget_groups(old));
             let broker = Broker::start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
@@ -78,14 +87,12 @@ impl Stage {
             self.to_mail.open_to(self.post.serve(&self.tide).await);
             let ended = tokio::select! {
                 biased;
-                () = self.tide.killed() => None,
-                value = self.program(&broker, act) => Some(value),
+                () = self.tide.killed() => false,
+                () = self.process(&broker, &mut act) => true,
             };
             let mut retained = broker.retained();
             // The broker carries out the last will of who is killed.
-            if ended.is_none()
-                && let Some(said) = retained.get_mut("jetbackup-remote/availability")
-            {
+            if !ended && let Some(said) = retained.get_mut("jetbackup-remote/availability") {
                 *said = Bytes::from_static(b"offline");
             }
             *self.retained.lock().unwrap() = retained;
@@ -93,11 +100,31 @@ impl Stage {
             ended
         });
         self.tide.set_fuse(0);
+        // What the disk was doing is done.
+        drop(runtime);
+        self.ledger.died();
         ended
     }
 
-    async fn program<T>(&self, broker: &Broker, act: impl AsyncFnOnce(&Life) -> T) -> T {
-        let history = History::open(&self.config.orchestrator.state_dir).await.history;
+    /// One process: it is reloaded as often as `act` says.
+    async fn process(&self, broker: &Broker, act: &mut impl AsyncFnMut(&Life) -> Next) {
+        self.ledger.born();
+        let state_dir = &self.config.orchestrator.state_dir;
+        let history = History::open_by(state_dir, self.disk.reach()).await.history;
+        for lost in self.disk.arm() {
+            self.ledger.breach(lost);
+        }
+        while self.program(broker, &history, act).await == Next::Reload {
+            self.ledger.count("reloads");
+        }
+    }
+
+    async fn program(
+        &self,
+        broker: &Broker,
+        history: &History,
+        act: &mut impl AsyncFnMut(&Life) -> Next,
+    ) -> Next {
         let clients = self.wires.iter().map(|wire| {
             let name: ServerName = wire.name.parse().unwrap();
             let exec: Arc<dyn Exec> = Arc::clone(wire) as _;
@@ -106,25 +133,32 @@ impl Stage {
         let wall = Arc::new(self.wall.clone());
         let (mut machine, handle) =
             Orchestrator::new(Arc::clone(&self.config), clients.collect(), history.clone(), wall).await;
-        let mail = notify::mail(&self.config, &history, &handle, Arc::new(NoLogs)).unwrap();
+        let mail = notify::mail(&self.config, history, &handle, Arc::new(NoLogs)).unwrap();
         machine.write_to(mail.correspondent());
-        let session = jetbackup_remote::mqtt::start(&self.config, &history, &handle);
-        self.listen(&handle);
+        let session = jetbackup_remote::mqtt::start(&self.config, history, &handle);
+        let heard = self.listen(&handle);
         let duties = self.duties();
         let leave = CancellationToken::new();
         let mut turning = tokio::spawn(machine.serve(duties, leave.clone()));
         let life = Life { stage: self, handle, broker: broker.clone() };
-        let value = tokio::select! {
-            value = act(&life) => value,
+        let next = tokio::select! {
+            next = act(&life) => next,
             broken = &mut turning => panic!("the queue broke off: {broken:?}"),
         };
         leave.cancel();
         turning.await.unwrap();
+        if next == Next::Reload {
+            let queue = life.handle.snapshot.borrow().queue().queue;
+            self.ledger.reloading(queue.into_iter().map(|queued| queued.key).collect());
+        }
+        drop(life);
         tokio::join!(session.close(), mail.close(LAST_MAIL));
-        value
+        // Whoever still holds the other end, nothing more is told.
+        let _ = tokio::time::timeout(Duration::from_secs(1), heard).await;
+        next
     }
 
-    fn listen(&self, handle: &Handle) {
+    fn listen(&self, handle: &Handle) -> JoinHandle<()> {
         let (mut events, ledger) = (handle.events.subscribe(), Arc::clone(&self.ledger));
         tokio::spawn(async move {
             loop {
@@ -136,7 +170,7 @@ impl Stage {
                     Err(RecvError::Closed) => return,
                 }
             }
-        });
+        })
     }
 
     /// As the daemon's.
@@ -171,11 +205,17 @@ impl Life<'_> {
 
     /// The jobs that may be writing.
     pub fn running(&self) -> Vec<JobKey> {
+        self.in_phase(|phase| phase != JobPhase::Starting)
+    }
+
+    /// The jobs whose trigger is out, and nothing more.
+    pub fn starting(&self) -> Vec<JobKey> {
+        self.in_phase(|phase| phase == JobPhase::Starting)
+    }
+
+    fn in_phase(&self, wanted: impl Fn(JobPhase) -> bool) -> Vec<JobKey> {
         let jobs = self.handle.snapshot.borrow().jobs();
-        jobs.into_iter()
-            .filter(|job| job.running && job.phase != JobPhase::Starting)
-            .map(|job| job.key)
-            .collect()
+        jobs.into_iter().filter(|job| job.running && wanted(job.phase)).map(|job| job.key).collect()
     }
 
     /// What the broker keeps that is not what the snapshot says.

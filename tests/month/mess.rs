@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
 use crate::dice::Dice;
+use crate::disk::Fault;
 use crate::door::{Door, Way};
-use crate::life::{Life, Stage};
+use crate::life::{Life, Next, Stage};
 use crate::wire::{Mishap, Wire};
 
 /// What is likely to be called.
@@ -23,31 +24,52 @@ const FUNCTIONS: [&str; 6] = [
     "stopQueueGroup",
 ];
 
+/// What may go wrong in a month, beside what always does.
+#[derive(Debug, Clone, Copy)]
+struct Kinds {
+    disk: bool,
+    wall: bool,
+    hung: bool,
+    clearing: bool,
+    twins: bool,
+    long_lists: bool,
+    blur: bool,
+}
+
 /// Makes a mess of a month.
 pub struct Mess {
-    dice: Dice,
+    pub(crate) dice: Dice,
     end: Timestamp,
-    /// This month's disk fills up now and then.
-    disk_fills: bool,
-    /// This month's wall clock jumps.
-    wall_jumps: bool,
+    kinds: Kinds,
 }
 
 impl Mess {
     pub fn new(mut dice: Dice, end: Timestamp) -> Self {
-        let (disk_fills, wall_jumps) = (dice.chance(35), dice.chance(35));
-        Self { dice, end, disk_fills, wall_jumps }
+        let kinds = Kinds {
+            disk: dice.chance(65),
+            wall: dice.chance(35),
+            hung: dice.chance(60),
+            clearing: dice.chance(50),
+            twins: dice.chance(50),
+            long_lists: dice.chance(35),
+            blur: dice.chance(30),
+        };
+        Self { dice, end, kinds }
     }
 
-    /// Does one thing after another, until the program is to end, or the month is over.
-    pub async fn make(&mut self, life: &Life<'_>) {
+    /// Does one thing after another, until the program is to end or to read its configuration again, or the month is
+    /// over.
+    pub async fn make(&mut self, life: &Life<'_>) -> Next {
+        self.free_lock(life.stage).await;
         loop {
             let busy = life.handle.snapshot.borrow().queue().phase != QueuePhase::Idle;
             self.pause(if busy { 1500 } else { 3 * 3600 }).await;
+            life.stage.ledger.patrol();
             if life.stage.sky.now() >= self.end {
-                return;
+                return Next::End;
             }
-            match self.dice.below(27) {
+            let Kinds { disk, wall, hung, clearing, twins, long_lists, blur } = self.kinds;
+            match self.dice.below(40) {
                 0..=2 => self.cut(life).await,
                 3 => self.mishap(life, &[Mishap::LoseCommand, Mishap::LoseAnswer]),
                 4 | 5 => self.wire(life).world().add_fault(self.dice.fault()),
@@ -60,29 +82,46 @@ impl Mess {
                 14 | 15 => self.trouble(&life.stage.to_broker).await,
                 16 | 17 => self.trouble(&life.stage.to_mail).await,
                 18 => life.stage.post.put_off(u32::try_from(1 + self.dice.below(4)).unwrap()),
-                19 if self.disk_fills => self.fill_disk(life.stage).await,
-                20 if self.wall_jumps => self.jump(life.stage),
                 // Somewhere in the middle of what it does next.
-                21 => life.stage.tide.set_fuse(1 + self.dice.below(400)),
-                22 | 23 => self.mishap(life, &[Mishap::KillBefore, Mishap::KillAfter]),
-                24 => life.stage.tide.kill(),
-                25 => return,
+                19 => life.stage.tide.set_fuse(1 + self.dice.below(400)),
+                20 | 21 => self.mishap(life, &[Mishap::KillBefore, Mishap::KillAfter]),
+                22 => life.stage.tide.kill(),
+                23 => return Next::End,
+                24 | 25 => return Next::Reload,
                 26 => self.crash(life),
+                27 if wall => self.jump(life.stage),
+                28 | 29 if disk => self.spoil_disk(life.stage).await,
+                30 if disk => self.read_over_a_trigger(life).await,
+                31 | 32 if hung => self.hang(life),
+                33 if clearing => self.clear_queue(life),
+                34 | 35 if twins => self.twin(life),
+                36 if long_lists => self.list_long(life).await,
+                37 if blur => self.blur(life).await,
+                38 => {
+                    if let Some(next) = self.stop_early(life).await {
+                        return next;
+                    }
+                }
+                39 => {
+                    if self.refuse_connection(life).await {
+                        return Next::Reload;
+                    }
+                }
                 _ => {}
             }
         }
     }
 
-    async fn pause(&mut self, seconds: u64) {
+    pub(crate) async fn pause(&mut self, seconds: u64) {
         sleep(Duration::from_millis(self.dice.below(seconds * 1000))).await;
     }
 
-    fn wire<'a>(&mut self, life: &Life<'a>) -> &'a Arc<Wire> {
+    pub(crate) fn wire<'a>(&mut self, life: &Life<'a>) -> &'a Arc<Wire> {
         let stage: &'a Stage = life.stage;
         &stage.wires[usize::try_from(self.dice.below(stage.wires.len() as u64)).unwrap()]
     }
 
-    fn job(&mut self, life: &Life<'_>) -> JobKey {
+    pub(crate) fn job(&mut self, life: &Life<'_>) -> JobKey {
         let jobs: Vec<_> = life.stage.config.jobs.iter().map(|job| job.key.clone()).collect();
         self.dice.pick(&jobs)
     }
@@ -115,9 +154,12 @@ impl Mess {
     fn crash(&mut self, life: &Life<'_>) {
         let at = life.stage.sky.now() + SignedDuration::from_secs(self.dice.seconds(600));
         let again = at + SignedDuration::from_secs(1 + self.dice.seconds(3600));
-        let mut world = self.wire(life).world();
+        let wire = self.wire(life);
+        let mut world = wire.world();
         world.crash_at(at);
         world.restart_at(again);
+        drop(world);
+        wire.trouble(at, again);
         life.stage.ledger.count("crashes");
     }
 
@@ -137,8 +179,7 @@ impl Mess {
             return;
         }
         let key = self.dice.pick(&running);
-        life.stage.ledger.ask_stop(&key);
-        life.ask(Command::StopJob(key)).await;
+        self.ask_stop(life, key).await;
     }
 
     async fn release(&mut self, life: &Life<'_>) {
@@ -180,19 +221,6 @@ impl Mess {
         }
     }
 
-    async fn fill_disk(&mut self, stage: &Stage) {
-        stage.ledger.count("full disks");
-        stage.ledger.disk(true);
-        stage.disk.set_full(true);
-        self.pause(3600).await;
-        self.free_disk(stage);
-    }
-
-    fn free_disk(&self, stage: &Stage) {
-        stage.disk.set_full(false);
-        stage.ledger.disk(false);
-    }
-
     fn jump(&mut self, stage: &Stage) {
         let most = self.dice.pick(&[0, 60, 3600, 86_400, 90 * 86_400]);
         let seconds = if most == 0 { 0 } else { self.dice.seconds(most) };
@@ -208,8 +236,8 @@ impl Mess {
             wire.cut(false);
             wire.expect(None);
         }
-        if self.dice.chance(70) {
-            self.free_disk(stage);
+        if self.dice.chance(70) && stage.disk.fault() != Some(Fault::Locked) {
+            stage.ledger.set_disk(None);
         }
         for door in [&stage.to_broker, &stage.to_mail] {
             if self.dice.chance(70) {
@@ -217,20 +245,34 @@ impl Mess {
             }
         }
         let most = self.dice.pick(&[5, 60, 600, 600, 7200, 30 * 3600]);
-        self.dice.seconds(most)
+        let away = self.dice.seconds(most);
+        if self.dice.chance(30) {
+            stage.ledger.count("reboots");
+            stage.wall.reboot();
+        }
+        if self.kinds.disk {
+            self.spoil_start(stage);
+        }
+        if self.kinds.clearing {
+            self.meanwhile(stage, away);
+        }
+        away
     }
 
     /// After the month: everything is mended.
     pub fn end(&mut self, stage: &Stage) {
         self.clean(stage);
-        self.free_disk(stage);
+        stage.ledger.set_disk(None);
         stage.to_broker.set(Way::Open);
         stage.to_mail.set(Way::Open);
         stage.post.put_off(0);
         stage.ledger.wall(false);
         stage.wall.jump(0);
         for wire in &stage.wires {
-            wire.world().clear_faults();
+            wire.cut(false);
+            let mut world = wire.world();
+            world.clear_faults();
+            world.blur(false);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use jetbackup_remote::model::BootMoment;
 use jetbackup_remote::orchestrator::WallClock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -44,11 +45,20 @@ impl Sky {
 pub struct Wall {
     sky: Sky,
     wrong_by: Arc<Mutex<SignedDuration>>,
+    /// How often the machine was restarted, and when it last was.
+    boot: Arc<Mutex<(u64, Timestamp)>>,
 }
 
 impl Wall {
     pub fn new(sky: &Sky) -> Self {
-        Self { sky: sky.clone(), wrong_by: Arc::default() }
+        Self { sky: sky.clone(), wrong_by: Arc::default(), boot: Arc::new(Mutex::new((1, sky.now()))) }
+    }
+
+    /// The machine is restarted.
+    pub fn reboot(&self) {
+        let now = self.sky.now();
+        let mut boot = self.boot.lock().unwrap();
+        *boot = (boot.0 + 1, now);
     }
 
     /// From now on the wall is wrong by so many seconds.
@@ -62,6 +72,12 @@ impl WallClock for Wall {
         let now = self.sky.now() + *self.wrong_by.lock().unwrap();
         // As the program's own clock has it.
         Timestamp::from_millisecond(now.as_millisecond()).unwrap()
+    }
+
+    fn boot(&self) -> Option<BootMoment> {
+        let (boot, since) = *self.boot.lock().unwrap();
+        let millisecond = i64::try_from(self.sky.now().duration_since(since).as_millis()).unwrap();
+        Some(BootMoment { boot, millisecond })
     }
 
     fn is_plausible(&self) -> bool {

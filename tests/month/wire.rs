@@ -1,5 +1,6 @@
 //! The way to a server, and what may happen on it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::ledger::Ledger;
 use crate::sky::Sky;
+use crate::spans::Spans;
 use crate::tide::Tide;
 
 /// How long each half of a call takes.
@@ -28,8 +30,16 @@ pub struct Wire {
 struct State {
     cut: bool,
     mishap: Option<(&'static str, Mishap)>,
-    /// When each function was last answered so that the program could read it.
-    answered: Vec<(String, Timestamp)>,
+    /// When the list of groups was last answered so that the program could read it.
+    listed: Option<Timestamp>,
+    /// Whether that was so when it was last asked for; not certain if its answer was spoiled.
+    answers: Option<bool>,
+    /// How often it was asked for.
+    lists: u32,
+    /// When it could not be asked, or gave no proper answer.
+    failed: Vec<Timestamp>,
+    trouble: Spans,
+    stopped: HashSet<String>,
 }
 
 /// What happens at a call, once.
@@ -39,6 +49,8 @@ pub enum Mishap {
     LoseCommand,
     /// The answer is lost.
     LoseAnswer,
+    /// There is no connection to send it by, and that is known.
+    Refuse,
     /// The program is killed before the command arrives.
     KillBefore,
     /// The program is killed before the answer arrives.
@@ -62,7 +74,21 @@ impl Wire {
     }
 
     pub fn cut(&self, cut: bool) {
-        self.state().cut = cut;
+        let now = self.sky.now();
+        let mut state = self.state();
+        state.cut = cut;
+        state.trouble.mark(now, cut);
+    }
+
+    /// JetBackup is not itself from one moment to another.
+    pub fn trouble(&self, from: Timestamp, to: Timestamp) {
+        self.state().trouble.add(from, to);
+    }
+
+    /// Whether it could not be asked, or gave no proper answer, at any moment between these.
+    pub fn was_in_trouble(&self, from: Timestamp, to: Timestamp) -> bool {
+        let state = self.state();
+        state.trouble.touch(from, to) || state.failed.iter().any(|at| (from..=to).contains(at))
     }
 
     /// At the next call of this function; nothing else is waited for any more.
@@ -70,21 +96,54 @@ impl Wire {
         self.state().mishap = mishap;
     }
 
+    /// Whether that is still to come.
+    pub fn expects(&self) -> bool {
+        self.state().mishap.is_some()
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.state().cut
+    }
+
     /// When the list of queue groups was last answered.
     pub fn listed(&self) -> Option<Timestamp> {
-        let state = self.state();
-        state.answered.iter().find(|(function, _)| function == "listQueueGroups").map(|(_, at)| *at)
+        self.state().listed
+    }
+
+    /// Whether it answered when it was last asked for that list.
+    pub fn answers(&self) -> bool {
+        self.state().answers == Some(true)
+    }
+
+    /// How often it was asked for that list so far.
+    pub fn lists(&self) -> u32 {
+        self.state().lists
+    }
+
+    /// A stop of this group has arrived.
+    pub fn stopped(&self, group: &str) {
+        self.state().stopped.insert(group.to_owned());
+    }
+
+    pub fn was_stopped(&self, group: &str) -> bool {
+        self.state().stopped.contains(group)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn answered(&self, function: &str, at: Timestamp) {
+    /// What became of a command: `answered` at that time, or not, or who knows.
+    fn note(&self, command: &str, answered: Option<Timestamp>, spoiled: bool) {
+        let now = self.sky.now();
         let mut state = self.state();
-        match state.answered.iter_mut().find(|(known, _)| known == function) {
-            Some(known) => known.1 = at,
-            None => state.answered.push((function.to_owned(), at)),
+        if answered.is_none() || spoiled {
+            state.failed.push(now);
+        }
+        if command.contains("listQueueGroups") {
+            state.lists += 1;
+            state.answers = (!spoiled).then_some(answered.is_some());
+            state.listed = answered.filter(|_| !spoiled).or(state.listed);
         }
     }
 
@@ -97,15 +156,19 @@ impl Wire {
 impl Exec for Wire {
     fn exec(&self, command: String, limit: Duration) -> ExecFuture<'_> {
         Box::pin(async move {
-            let lost = |sent, message: &str| ExecError { sent, transient: true, message: message.into() };
+            let lost = |sent, message: &str| {
+                self.note(&command, None, false);
+                Err(ExecError { sent, transient: true, message: message.into() })
+            };
             tokio::time::sleep(LATENCY).await;
-            if self.state().cut {
-                return Err(lost(Sent::No, "connection refused"));
-            }
             let mishap = self.state().mishap.take_if(|(function, _)| command.contains(*function));
             let mishap = mishap.map(|(_, mishap)| mishap);
+            if self.state().cut || mishap == Some(Mishap::Refuse) {
+                return lost(Sent::No, "connection refused");
+            }
+            self.ledger.leaving(&self.name, &command);
             match mishap {
-                Some(Mishap::LoseCommand) => return Err(lost(Sent::Maybe, "connection lost")),
+                Some(Mishap::LoseCommand) => return lost(Sent::Maybe, "connection lost"),
                 Some(Mishap::KillBefore) => self.die().await,
                 _ => {}
             }
@@ -122,11 +185,9 @@ impl Exec for Wire {
             }
             tokio::time::sleep(LATENCY + reply.delay.min(limit)).await;
             if mishap == Some(Mishap::LoseAnswer) || reply.delay >= limit {
-                return Err(lost(Sent::Maybe, "connection lost"));
+                return lost(Sent::Maybe, "connection lost");
             }
-            if let Some(call) = call.filter(|call| !call.spoiled) {
-                self.answered(&call.function, call.at);
-            }
+            self.note(&command, Some(now), call.is_some_and(|call| call.spoiled));
             let exit = u32::try_from(reply.exit).unwrap();
             Ok(Output { stdout: reply.stdout, stderr: reply.stderr, exit })
         })
