@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jetbackup_remote::history::Reach;
-use jetbackup_remote::model::{Command, CycleRecord, JobKey, JobResult, Selection, What};
+use jetbackup_remote::model::{BootMoment, Command, CycleRecord, JobKey, JobResult, Selection, What};
 use jetbackup_remote::orchestrator::{Duties, Timetable, WallClock};
 use jetbackup_sim::{Fault, Job, Origin, Run, Spoil, WhenRunning, World, truth::RealRun};
 use jiff::{SignedDuration, Timestamp};
@@ -310,6 +310,70 @@ impl WallClock for Wrong {
     fn now(&self) -> Timestamp {
         self.0.now() + SignedDuration::from_secs(self.1.load(Ordering::SeqCst))
     }
+}
+
+/// As [`Wrong`], on a machine whose uptime is known.
+struct Up(Wrong);
+
+impl WallClock for Up {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn boot(&self) -> Option<BootMoment> {
+        let since = self.0.0.now().duration_since(DUSK.parse().unwrap());
+        Some(BootMoment { boot: 1, millisecond: i64::try_from(since.as_millis()).unwrap() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_between_two_starts_ends_no_run_early() {
+    let run = completed(1500).group_after(55).running_after(60);
+    let night = night(
+        vec![("a", server(vec![run])), ("b", server(vec![completed(60)]))],
+        &["a/1", "b/1"],
+        json!({"job_timeout": 3600}),
+    );
+    let ahead = Arc::new(AtomicI64::new(0));
+    let serve = async || {
+        let clock = Arc::new(Up(Wrong(night.clock, Arc::clone(&ahead))));
+        night.serve_with(Duties::new(Timetable::Never, || (), None), clock).await
+    };
+    let mut daemon = serve().await;
+    daemon.ask(all()).await;
+    while night.triggers("a/1") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Nothing is seen of it yet, and then it runs within its limit.
+    daemon.kill().await;
+    ahead.store(2 * 3600, Ordering::SeqCst);
+    let mut daemon = serve().await;
+    until(&mut daemon, |what| matches!(what, What::JobStarted(_))).await;
+    tokio::time::sleep(seconds(300)).await;
+    daemon.kill().await;
+    ahead.store(9 * 3600, Ordering::SeqCst);
+    let mut daemon = serve().await;
+    cycle(&mut daemon).await;
+    daemon.leave().await;
+    night.assert_one_writer();
+    assert_eq!(night.results().await, ["a/1 completed", "b/1 completed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_uptime_is_not_known_a_start_is_waited_for_anew() {
+    let run = completed(600).group_after(55).running_after(60);
+    let night = night(vec![("a", server(vec![run]))], &["a/1"], json!({}));
+    let mut daemon = night.serve().await;
+    daemon.ask(all()).await;
+    while night.triggers("a/1") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    daemon.kill().await;
+    let clock = Arc::new(Wrong(night.clock, Arc::new(AtomicI64::new(2 * 3600))));
+    let mut daemon = night.serve_with(Duties::new(Timetable::Never, || (), None), clock).await;
+    cycle(&mut daemon).await;
+    daemon.leave().await;
+    assert_eq!((night.results().await, night.triggers("a/1")), (vec!["a/1 completed".to_owned()], 1));
 }
 
 #[tokio::test(start_paused = true)]

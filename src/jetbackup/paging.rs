@@ -119,7 +119,8 @@ impl<T: Object> Walk<T> {
             return self.restart(self.limit);
         }
         let (fresh, unreadable) = self.add(page);
-        if first || fresh > 0 {
+        // A page of rows that are known already comes from a server that does not know `skip`; nothing in it is new.
+        if first || fresh > 0 || unreadable == count {
             self.unreadable += unreadable;
         }
         self.position += count;

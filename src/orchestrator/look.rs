@@ -98,7 +98,7 @@ impl Goal {
     /// Asks again once: the first call may have met a connection that was lost while nobody looked.
     pub async fn look(&self) -> Result<View, ApiError> {
         match self.client.look().await {
-            Err(error) if !self.lost => {
+            Err(error) if !self.lost && !error.is_list_too_long() => {
                 tracing::debug!("looking again: {error}");
                 self.client.look().await
             }

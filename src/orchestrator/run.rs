@@ -72,6 +72,8 @@ pub(super) struct Run {
     /// The run was `age` old at `anchor`; it grows older by the clock that does not jump.
     anchor: Instant,
     age: Duration,
+    /// The age counts from the trigger, without doubt: the server's start cannot be before it.
+    age_is_from_trigger: bool,
     /// The age at `anchor` rests on two readings of a clock that may have been set in between.
     age_is_doubtful: bool,
     /// Its whole life was watched from here, so that its length may be told by our own clock.
@@ -118,6 +120,7 @@ impl Run {
         let mut run = Self::new(record, now, stage, age, false);
         run.unheard = true;
         run.age_is_doubtful = exact.is_none();
+        run.age_is_from_trigger = exact.is_some() && run.record.origin == Origin::Triggered;
         run.stop_asked = (stop == Some(StopRequest::Sent)).then_some(now.mono);
         run
     }
@@ -131,6 +134,7 @@ impl Run {
             stage,
             anchor: now.mono,
             age,
+            age_is_from_trigger: witnessed,
             age_is_doubtful: false,
             witnessed,
             outlived: false,
@@ -275,7 +279,7 @@ impl Run {
     /// The limit counts from the server's start. Our own clock bounds what the two wall clocks make of it.
     fn count_from(&mut self, started: Timestamp, now: Now) {
         let by_wall = between(started, now.wall);
-        let most = if self.witnessed { self.elapsed(now.mono) } else { Duration::MAX };
+        let most = if self.age_is_from_trigger { self.elapsed(now.mono) } else { Duration::MAX };
         self.age = by_wall.min(most);
         self.anchor = now.mono;
         self.record.began = now.boot.map(|now| now.before(self.age));

@@ -37,7 +37,7 @@ use crate::model::{
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// How long the end of a single cycle waits for a disk that takes nothing.
-const LAST_RECORDS: Duration = Duration::from_secs(30);
+const LAST_RECORDS: Duration = Duration::from_secs(15);
 
 /// A command, and where its answer goes.
 pub type Request = (Command, oneshot::Sender<Answer>);

@@ -210,8 +210,14 @@ fn twenty_failures_in_a_row_are_not_twenty_letters() {
 fn a_full_disk_delays_no_letter() {
     let server = MailServer::start();
     let farm = farm(&server, [vec![quick(Run::failed())]], &[]);
-    // The database cannot be made: what should be a file is a folder.
-    std::fs::create_dir_all(farm.path("state/history.db")).unwrap();
+    farm.call(&["run"]).ended_with(2);
+    // From now on nothing of a run or a letter can be written, as on a full disk.
+    let database = rusqlite::Connection::open(farm.path("state/history.db")).unwrap();
+    for table in ["runs", "cycles", "queue", "outbox"] {
+        let refuse = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+        let sql = format!("CREATE TRIGGER full_{table} BEFORE INSERT ON {table} {refuse}");
+        database.execute_batch(&sql).unwrap();
+    }
     farm.call(&["run"]).ended_with(2);
     let subjects = server.subjects();
     assert!(subjects.iter().any(|subject| subject.contains("not recorded")), "{subjects:?}");
