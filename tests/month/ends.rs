@@ -17,6 +17,7 @@ impl Ledger {
     pub(crate) fn check_end(&self, run: &RunRecord) {
         self.count("ends");
         let now = self.sky.now();
+        self.inner().last_told.insert(run.key.clone(), run.id);
         let on_record = self.is_on_record(run);
         if !on_record && !self.is_disk_bad() {
             self.breach(format!("told, and not on record: {run:?}"));
@@ -37,8 +38,12 @@ impl Ledger {
             }
         }
         if run.result == Some(JobResult::DidNotStart) && run.reason == Some(Reason::NothingStarted) {
-            let sent = self.inner().sent.get(&run.id).map(|sent| sent.at);
-            let age = sent.map(|at| now.duration_since(at).as_secs());
+            let (sent, cut_off) = {
+                let inner = self.inner();
+                (inner.sent.get(&run.id).map(|sent| sent.at), inner.cut_off.get(&run.id).copied())
+            };
+            // Who was killed between the intent and the trigger may have sent it, as far as anybody knows.
+            let age = sent.or(cut_off).map(|at| now.duration_since(at).as_secs());
             if age.is_none_or(|age| age < STARTUP) {
                 self.breach(format!("given up {age:?} s after its trigger left: {run:?}"));
             }
@@ -172,6 +177,7 @@ impl Ledger {
 
     /// A turn passed because its server cannot be asked: it really cannot.
     pub(crate) fn check_skip(&self, run: &RunRecord) {
+        self.inner().last_told.insert(run.key.clone(), run.id);
         if run.reason != Some(Reason::Unreachable) {
             return;
         }

@@ -53,6 +53,8 @@ pub struct Inner {
     counts: BTreeMap<&'static str, u64>,
     /// Whose overrun was told.
     pub overruns: HashSet<GroupId>,
+    /// Runs that were told of.
+    pub known: HashSet<GroupId>,
     /// Runs whose limit was told while their group was not known.
     pub overrun_runs: HashMap<JobKey, Timestamp>,
     /// What a person asked, and when.
@@ -63,6 +65,10 @@ pub struct Inner {
     pub intents: HashMap<JobKey, RunRecord>,
     /// The triggers that left, by their intents.
     pub sent: HashMap<RunId, Sent>,
+    /// Intents whose trigger had not left when the program was killed, and when that was.
+    pub cut_off: HashMap<RunId, Timestamp>,
+    /// The run of each job whose end was told last.
+    pub last_told: HashMap<JobKey, RunId>,
     /// Runs of which nothing was on record when the program was killed, for the disk had refused it.
     pub forgotten: HashSet<GroupId>,
     /// The same by their intents, where nothing came of the trigger.
@@ -196,8 +202,15 @@ impl Ledger {
     }
 
     /// The program was killed, or has ended: from now on only what is on record is known to it.
-    pub fn died(&self) {
+    pub fn died(&self, in_peace: bool) {
         let now = self.sky.now();
+        if !in_peace {
+            let mut inner = self.inner();
+            let intents: Vec<_> = inner.intents.values().map(|intent| intent.id).collect();
+            for id in intents {
+                inner.cut_off.entry(id).or_insert(now);
+            }
+        }
         self.inner().alive.mark(now, false);
         self.check_what_is_left(now);
         self.remember_queue(now);
@@ -209,7 +222,7 @@ impl Ledger {
         if !matches!(event.what, What::Progress { .. } | What::Outbox(_) | What::ServerSeen { .. }) {
             self.tell(format!("{}: {:?}", self.sky.now(), event.what));
         }
-        self.note_overrun(&event.what);
+        self.note_run(&event.what);
         self.follow_turns(&event.what);
         match &event.what {
             What::JobStarting(run) => {
@@ -270,7 +283,7 @@ impl Ledger {
         self.check_told_ends();
     }
 
-    fn note_overrun(&self, what: &What) {
+    fn note_run(&self, what: &What) {
         let (What::JobStarted(run)
         | What::RunNoted(run)
         | What::Released(run)
@@ -279,6 +292,7 @@ impl Ledger {
         else {
             return;
         };
+        self.inner().known.extend(run.group);
         if run.overrun {
             let now = self.sky.now();
             let mut inner = self.inner();

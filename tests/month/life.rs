@@ -102,7 +102,7 @@ impl Stage {
         self.tide.set_fuse(0);
         // What the disk was doing is done.
         drop(runtime);
-        self.ledger.died();
+        self.ledger.died(ended);
         ended
     }
 

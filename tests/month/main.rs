@@ -186,13 +186,14 @@ async fn settle(life: &Life<'_>) -> Next {
     Next::End
 }
 
-/// What is shown of each job is its newest run on record, and that is the last of its server's.
+/// What is shown of each job is the end that was told last, as it is on record.
 async fn agree(life: &Life<'_>) {
     let stage = life.stage;
     let history = History::read_only(&stage.config.orchestrator.state_dir).unwrap();
     let records = history.runs(&Filter::default()).await.unwrap();
     for job in life.handle.snapshot.borrow().jobs() {
-        let newest = records.iter().find(|run| run.key == job.key && run.result.is_some());
+        let told = stage.ledger.inner().last_told.get(&job.key).copied();
+        let newest = records.iter().find(|run| Some(run.id) == told);
         let shown = job.last.as_ref().map(|last| (last.result, last.reason, last.ended));
         let recorded = newest.and_then(|run| Some((run.result?, run.reason, run.ended)));
         if shown != recorded {

@@ -47,11 +47,11 @@ impl Mess {
     pub fn new(mut dice: Dice, end: Timestamp) -> Self {
         let kinds = Kinds {
             disk: dice.chance(65),
-            wall: dice.chance(35),
+            wall: dice.chance(35) && std::env::var("X_WALL").is_err(),
             hung: dice.chance(60),
             clearing: dice.chance(50),
             twins: dice.chance(50),
-            long_lists: dice.chance(35),
+            long_lists: dice.chance(35) && std::env::var("X_SHORT").is_err(),
             blur: dice.chance(30),
         };
         Self { dice, end, kinds }

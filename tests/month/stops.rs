@@ -71,6 +71,7 @@ impl Ledger {
                 && seen_from < listed
                 && wire.world().shows(&other.group, listed).listed
                 && !wire.was_stopped(&other.group)
+                && self.inner().known.contains(&crate::ledger::group(other))
         });
         if let Some(newer) = newer {
             self.breach(format!("{run:?} is stopped, and newer is {newer:?}"));

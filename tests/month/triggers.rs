@@ -114,8 +114,8 @@ impl Ledger {
         }
         let key = key(run);
         let limit = self.config().job(&key).unwrap().timeout.as_secs();
-        let begun = run.started.unwrap_or(run.triggered);
-        let age = now.duration_since(begun).as_secs() + TOLERANCE;
+        // While the wall is wrong nobody knows how long JetBackup let it wait before it began.
+        let age = now.duration_since(run.triggered).as_secs() + TOLERANCE;
         let inner = self.inner();
         let told = inner.overruns.contains(&group(run))
             || inner.overrun_runs.get(&key).is_some_and(|at| *at >= run.triggered);
@@ -124,7 +124,7 @@ impl Ledger {
 
     /// Every server that can be asked was asked just now.
     fn check_looks(&self, key: &JobKey, now: Timestamp) {
-        for wire in self.wires().iter().filter(|wire| wire.answers()) {
+        for wire in self.wires().iter().filter(|wire| wire.answers(now)) {
             let age = wire.listed().map(|at| now.duration_since(at).as_secs());
             if age.is_none_or(|age| age > FRESH) {
                 let server = &wire.name;

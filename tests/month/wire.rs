@@ -16,6 +16,9 @@ use crate::tide::Tide;
 /// How long each half of a call takes.
 const LATENCY: Duration = Duration::from_millis(20);
 
+/// A server that was silent so many seconds ago may answer again.
+const UNTRIED: i64 = 900;
+
 /// A server, and the way to it. It outlives the program.
 pub struct Wire {
     pub name: String,
@@ -32,8 +35,8 @@ struct State {
     mishap: Option<(&'static str, Mishap)>,
     /// When the list of groups was last answered so that the program could read it.
     listed: Option<Timestamp>,
-    /// Whether that was so when it was last asked for; not certain if its answer was spoiled.
-    answers: Option<bool>,
+    /// When it was last asked for anything in vain, if nothing was answered since.
+    silent: Option<Timestamp>,
     /// How often it was asked for.
     lists: u32,
     /// When it could not be asked, or gave no proper answer.
@@ -110,9 +113,9 @@ impl Wire {
         self.state().listed
     }
 
-    /// Whether it answered when it was last asked for that list.
-    pub fn answers(&self) -> bool {
-        self.state().answers == Some(true)
+    /// Whether it may be counted on to answer: it did when it was last asked, or nobody has tried for a while.
+    pub fn answers(&self, now: Timestamp) -> bool {
+        self.state().silent.is_none_or(|at| now.duration_since(at).as_secs() > UNTRIED)
     }
 
     /// How often it was asked for that list so far.
@@ -137,12 +140,13 @@ impl Wire {
     fn note(&self, command: &str, answered: Option<Timestamp>, spoiled: bool) {
         let now = self.sky.now();
         let mut state = self.state();
-        if answered.is_none() || spoiled {
+        let failed = answered.is_none() || spoiled;
+        if failed {
             state.failed.push(now);
         }
+        state.silent = failed.then_some(now);
         if command.contains("listQueueGroups") {
             state.lists += 1;
-            state.answers = (!spoiled).then_some(answered.is_some());
             state.listed = answered.filter(|_| !spoiled).or(state.listed);
         }
     }
