@@ -339,7 +339,7 @@ async fn a_clock_that_is_set_between_two_starts_ends_no_run_early() {
         let clock = Arc::new(Up(Wrong(night.clock, Arc::clone(&ahead))));
         night.serve_with(Duties::new(Timetable::Never, || (), None), clock).await
     };
-    let mut daemon = serve().await;
+    let daemon = serve().await;
     daemon.ask(all()).await;
     while night.triggers("a/1") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -363,7 +363,7 @@ async fn a_clock_that_is_set_between_two_starts_ends_no_run_early() {
 async fn where_the_uptime_is_not_known_a_start_is_waited_for_anew() {
     let run = completed(600).group_after(55).running_after(60);
     let night = night(vec![("a", server(vec![run]))], &["a/1"], json!({}));
-    let mut daemon = night.serve().await;
+    let daemon = night.serve().await;
     daemon.ask(all()).await;
     while night.triggers("a/1") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;

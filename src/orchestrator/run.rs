@@ -5,6 +5,7 @@
 mod ending;
 mod times;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +24,9 @@ const AGREEMENT: Duration = Duration::from_secs(60);
 
 /// How long a job may say "running" with no queue group to show for it before its log is asked, and asked again.
 const UNPROVEN: Duration = Duration::from_secs(10 * 60);
+
+/// How far the clocks of this machine and a server may differ when a group has to be recognised by its time.
+const CREATED_TOLERANCE: Duration = Duration::from_secs(10 * 60);
 
 /// What was seen of a run so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -162,6 +166,18 @@ impl Run {
     /// It did not start in time, and is watched in case it does so yet. It writes nothing until then.
     pub fn is_late(&self) -> bool {
         !self.record.open
+    }
+
+    /// When its group was created, by its server's clock and within reason. `None` where it was watched since the trigger,
+    /// so that whatever is new is its own.
+    pub fn group_created(&self, pace: Pace) -> Option<RangeInclusive<Timestamp>> {
+        let is_watched = self.witnessed || self.record.origin == Origin::Adopted || self.is_late();
+        if is_watched || self.record.group.is_some() {
+            return None;
+        }
+        let earliest = self.record.asked.checked_sub(CREATED_TOLERANCE).unwrap_or(Timestamp::MIN);
+        let latest = self.record.asked.checked_add(pace.startup_timeout + CREATED_TOLERANCE);
+        Some(earliest..=latest.unwrap_or(Timestamp::MAX))
     }
 
     /// How long it has been waited for, as far as that is certain: where the time of day may have been set, only what

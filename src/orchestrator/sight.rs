@@ -1,6 +1,7 @@
 //! What one answer of a server says about one run, and which runs in it are strangers.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -22,17 +23,26 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Looks for `run` in `view`. Groups in `taken` are other runs'.
-    pub fn of(run: &RunRecord, view: &View, taken: &HashSet<GroupId>) -> Self {
+    /// Looks for `run` in `view`. Groups in `taken` are other runs'. Where it was not watched all the time, its group was
+    /// `created` then: another one may have come meanwhile, and its own gone.
+    pub fn of(
+        run: &RunRecord,
+        view: &View,
+        taken: &HashSet<GroupId>,
+        created: Option<&RangeInclusive<Timestamp>>,
+    ) -> Self {
         let job = run.key.job;
         let own = |group: &&Group| match run.group {
             Some(id) => group.id == id,
             None => {
                 let is_new = !run.baseline.contains(&group.id) && !taken.contains(&group.id);
-                is_new && (!run.baseline_lost || !ended_before(group, run.asked))
+                let at = group.created;
+                let is_in_time = created.is_none_or(|span| at.is_none_or(|at| span.contains(&at)));
+                is_new && is_in_time && (!run.baseline_lost || !ended_before(group, run.asked))
             }
         };
-        let group = view.groups_of(job).find(own).cloned();
+        // The oldest of those that are new: the newest first is how they are listed.
+        let group = view.groups_of(job).filter(own).last().cloned();
         let another = view
             .groups_of(job)
             .any(|other| !other.status.is_finished() && group.as_ref().is_some_and(|own| own.id != other.id));

@@ -103,7 +103,8 @@ impl Mess {
                     }
                 }
                 39 => {
-                    if self.refuse_connection(life).await {
+                    let reload = self.refuse_connection(life).await;
+                    if reload {
                         return Next::Reload;
                     }
                 }
