@@ -175,7 +175,7 @@ impl Mess {
         life.ask(Command::Run(jetbackup_remote::model::Selection::default())).await;
         self.pause(7200).await;
         let now = stage.sky.now();
-        wire.world().forget_groups(begun - SignedDuration::from_hours(1));
+        wire.world().remove_old_groups();
         if !wire.was_in_trouble(begun, now) {
             let triggers = u32::try_from(stage.ledger.counted("triggers") - triggers).unwrap();
             let seconds = now.duration_since(begun).as_secs();

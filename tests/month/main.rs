@@ -1,6 +1,11 @@
-//! Months of a daemon with random jobs, faults, lost connections, kills, restarts, wrong clocks, full disks, and a mail
-//! server and a broker that come and go: whatever happens, the promises of the program are kept. They are held against
-//! what the simulated servers know to be true, at every trigger, stop and end, and once more when all has settled.
+//! Months of a daemon with random jobs, faults, lost connections, kills, reloads, restarts of the machine, wrong clocks,
+//! full, slow, locked and damaged disks, hung servers, cleared queues, long lists, and a mail server and a broker that
+//! come and go: whatever happens, the promises of the program are kept. They are held against what the simulated servers
+//! know to be true, at every trigger, stop and end, and once more when all has settled.
+//!
+//! One thing alone nobody can know, and it is judged as such: a trigger goes on although the disk refused its intent, and
+//! the program is killed before the disk takes anything again. Of that run nothing is on record, and until its server
+//! shows it nothing is to be seen of it. Which runs that are is read from the database at the moment of the kill.
 //!
 //! The seed of each month is printed when it fails; `JETBACKUP_MONTH_SEED=n` repeats that month alone: the same servers,
 //! faults and kills. Only ids, and the order of what happens in one moment, differ from one time to the next.
@@ -89,7 +94,7 @@ const KINDS: [&str; 31] = [
 ];
 
 /// How many months there are, if nobody wants more.
-const MONTHS: u64 = 4;
+const MONTHS: u64 = 6;
 /// How many days a month has, before what is left of it settles.
 const DAYS: i64 = 28;
 /// How long that may take, in minutes.

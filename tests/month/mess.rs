@@ -47,11 +47,11 @@ impl Mess {
     pub fn new(mut dice: Dice, end: Timestamp) -> Self {
         let kinds = Kinds {
             disk: dice.chance(65),
-            wall: dice.chance(35) && std::env::var("X_WALL").is_err(),
+            wall: dice.chance(35),
             hung: dice.chance(60),
             clearing: dice.chance(50),
             twins: dice.chance(50),
-            long_lists: dice.chance(35) && std::env::var("X_SHORT").is_err(),
+            long_lists: dice.chance(35),
             blur: dice.chance(30),
         };
         Self { dice, end, kinds }
@@ -102,12 +102,7 @@ impl Mess {
                         return next;
                     }
                 }
-                39 => {
-                    let reload = self.refuse_connection(life).await;
-                    if reload {
-                        return Next::Reload;
-                    }
-                }
+                39 if self.refuse_connection(life).await => return Next::Reload,
                 _ => {}
             }
         }
@@ -236,6 +231,9 @@ impl Mess {
         for wire in &stage.wires {
             wire.cut(false);
             wire.expect(None);
+            let mut world = wire.world();
+            world.remove_old_groups();
+            world.blur(false);
         }
         if self.dice.chance(70) && stage.disk.fault() != Some(Fault::Locked) {
             stage.ledger.set_disk(None);

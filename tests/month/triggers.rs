@@ -13,7 +13,7 @@ use crate::wire::Wire;
 const INVISIBLE: i64 = 62;
 /// How exact time limits are kept, in seconds.
 const TOLERANCE: i64 = 5;
-/// How old a server's answer may be when something is triggered, in seconds.
+/// How long ago a server may have been asked when something is triggered, in seconds.
 const FRESH: i64 = 6;
 
 impl Ledger {
@@ -125,10 +125,10 @@ impl Ledger {
     /// Every server that can be asked was asked just now.
     fn check_looks(&self, key: &JobKey, now: Timestamp) {
         for wire in self.wires().iter().filter(|wire| wire.answers(now)) {
-            let age = wire.listed().map(|at| now.duration_since(at).as_secs());
+            let age = wire.tried().map(|at| now.duration_since(at).as_secs());
             if age.is_none_or(|age| age > FRESH) {
                 let server = &wire.name;
-                self.breach(format!("{key} is triggered on an answer of {server} that is {age:?} s old"));
+                self.breach(format!("{key} is triggered, and {server} was asked {age:?} s ago"));
             }
         }
     }

@@ -35,6 +35,8 @@ struct State {
     mishap: Option<(&'static str, Mishap)>,
     /// When the list of groups was last answered so that the program could read it.
     listed: Option<Timestamp>,
+    /// When it was last asked for that list, whatever was answered.
+    tried: Option<Timestamp>,
     /// When it was last asked for anything in vain, if nothing was answered since.
     silent: Option<Timestamp>,
     /// How often it was asked for.
@@ -113,6 +115,11 @@ impl Wire {
         self.state().listed
     }
 
+    /// When it was last asked for that list, whatever was answered.
+    pub fn tried(&self) -> Option<Timestamp> {
+        self.state().tried
+    }
+
     /// Whether it may be counted on to answer: it did when it was last asked, or nobody has tried for a while.
     pub fn answers(&self, now: Timestamp) -> bool {
         self.state().silent.is_none_or(|at| now.duration_since(at).as_secs() > UNTRIED)
@@ -147,6 +154,7 @@ impl Wire {
         state.silent = failed.then_some(now);
         if command.contains("listQueueGroups") {
             state.lists += 1;
+            state.tried = Some(now);
             state.listed = answered.filter(|_| !spoiled).or(state.listed);
         }
     }

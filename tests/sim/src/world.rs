@@ -9,7 +9,7 @@ use crate::clock::after;
 use crate::destination::Destination;
 use crate::fault::Fault;
 use crate::gate::{self, Allow, Command};
-use crate::group::Group;
+use crate::group::{Group, Start};
 use crate::job::Job;
 use crate::params::Request;
 use crate::render::{self, Dialect, Reply};
@@ -178,6 +178,18 @@ impl World {
             let script = Run::completed().group_after(0).pending(0).lasting(1800);
             let group = self.new_group(1, (job.to_owned(), name.clone()), script, Origin::History, at);
             self.groups.push(group);
+        }
+    }
+
+    /// Removes the groups that only filled the lists.
+    pub fn remove_old_groups(&mut self) {
+        let is_old = |group: &Group| group.origin == Origin::History;
+        let old: Vec<usize> = (0..self.groups.len()).filter(|at| is_old(&self.groups[*at])).collect();
+        self.groups.retain(|group| !is_old(group));
+        for group in &mut self.groups {
+            if let Start::Behind(at) = &mut group.start {
+                *at -= old.partition_point(|old| old < at);
+            }
         }
     }
 
