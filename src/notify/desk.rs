@@ -100,7 +100,8 @@ impl Desk {
             for noted in &kept {
                 let turned_up = unkept.iter().position(|one| one.text == noted.note);
                 let turned_up = turned_up.map(|at| unkept.remove(at));
-                if turned_up.as_ref().is_some_and(|one| one.sent) {
+                if let Some(one) = turned_up.as_ref().filter(|one| one.sent) {
+                    addressed.extend(one.letter.clone().map(|letter| (noted.id, letter)));
                     sent.push(noted.id);
                 } else if let Some(mut one) = Waiting::of(noted) {
                     if let Some(in_memory) = turned_up {
@@ -115,13 +116,13 @@ impl Desk {
             }
             waiting.extend(unkept.iter().filter_map(Unkept::waiting));
         }
-        if !sent.is_empty() {
-            self.record(sent, Attempt::Done).await;
-        }
         for (id, letter) in addressed {
             if let Err(error) = self.history.address(vec![id], letter).await {
                 tracing::warn!("a mail that waits may come as another letter after a restart: {error}");
             }
+        }
+        if !sent.is_empty() {
+            self.record(sent, Attempt::Done).await;
         }
         waiting
     }

@@ -69,6 +69,12 @@ impl Run {
         if let Some(id) = self.record.log {
             return logs.iter().find(|log| log.id == id);
         }
+        // While the job says that it runs, the log that is being written is its own, whatever the clocks say.
+        if self.is_only_reported()
+            && let Some(log) = logs.iter().find(|log| log.status == LogStatus::Processing)
+        {
+            return Some(log);
+        }
         let began = self.record.started.unwrap_or(self.record.asked);
         let latest = match (self.record.started, self.record.origin) {
             (Some(_), _) => CLOCK_TOLERANCE,
