@@ -107,7 +107,8 @@ impl Run {
 
     /// A run that others started, as its server shows it.
     pub fn adopted(record: RunRecord, now: Now) -> Self {
-        Self::new(record, now, Stage::Flagged { quiet: None }, Duration::ZERO, false)
+        let run = Self::new(record, now, Stage::Flagged { quiet: None }, Duration::ZERO, false);
+        Self { age_is_doubtful: true, ..run }
     }
 
     /// A run left open by an earlier process.
@@ -168,11 +169,11 @@ impl Run {
         !self.record.open
     }
 
-    /// When its group was created, by its server's clock and within reason. `None` where it was watched since the trigger,
-    /// so that whatever is new is its own.
-    pub fn group_created(&self, pace: Pace) -> Option<RangeInclusive<Timestamp>> {
-        let is_watched = self.witnessed || self.record.origin == Origin::Adopted || self.is_late();
-        if is_watched || self.record.group.is_some() {
+    /// When its group was created, by its server's clock and within reason. `None` while it has been watched since the
+    /// trigger and is young, so that whatever is new is its own.
+    pub fn group_created(&self, now: Instant, pace: Pace) -> Option<RangeInclusive<Timestamp>> {
+        let is_young = self.witnessed && self.elapsed(now) < pace.startup_timeout + CREATED_TOLERANCE;
+        if is_young || self.record.origin == Origin::Adopted || self.record.group.is_some() {
             return None;
         }
         let earliest = self.record.asked.checked_sub(CREATED_TOLERANCE).unwrap_or(Timestamp::MIN);
@@ -290,15 +291,24 @@ impl Run {
                 news.push(News::Noted);
             }
         }
+        if let Some(at_work) = group.execution_time.filter(|at_work| *at_work > 0 && self.age_is_doubtful) {
+            // What its server has counted is no matter of two clocks.
+            self.set_age(self.elapsed(now.mono).min(Duration::from_secs(at_work)), now);
+            self.age_is_doubtful = false;
+        }
     }
 
     /// The limit counts from the server's start. Our own clock bounds what the two wall clocks make of it.
     fn count_from(&mut self, started: Timestamp, now: Now) {
         let by_wall = between(started, now.wall);
         let most = if self.age_is_from_trigger { self.elapsed(now.mono) } else { Duration::MAX };
-        self.age = by_wall.min(most);
+        self.set_age(by_wall.min(most), now);
+    }
+
+    fn set_age(&mut self, age: Duration, now: Now) {
+        self.age = age;
         self.anchor = now.mono;
-        self.record.began = now.boot.map(|now| now.before(self.age));
+        self.record.began = now.boot.map(|now| now.before(age));
     }
 
     fn judge_group(&mut self, group: &Group, sight: &Sight, now: Now) -> Next {

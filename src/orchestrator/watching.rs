@@ -160,7 +160,7 @@ impl Orchestrator {
             let Some(at) = self.runs.iter().position(|run| run.record.id == id) else { continue };
             let taken = self.taken(Some(id));
             let (now, pace) = (self.now(), self.pace(&self.runs[at]));
-            let created = self.runs[at].group_created(pace);
+            let created = self.runs[at].group_created(now.mono, pace);
             let sight = Sight::of(&self.runs[at].record, view, &taken, created.as_ref());
             let (mut news, next) = self.runs[at].observe(&sight, now, pace);
             let under_way = next == Next::Watch && !self.runs[at].is_late() && !self.runs[at].is_starting();
