@@ -239,7 +239,8 @@ impl Run {
             }
             (Stage::Starting, _) if self.is_late() => Next::Watch,
             (Stage::Starting, _) if self.waited_for(now.mono) >= pace.startup_timeout => {
-                Next::AskLog { otherwise: JobResult::DidNotStart }
+                let otherwise = if sight.doubtful { JobResult::Unknown } else { JobResult::DidNotStart };
+                Next::AskLog { otherwise }
             }
             (Stage::Starting, _) => Next::Watch,
             (Stage::Flagged { .. }, Some(true)) => {

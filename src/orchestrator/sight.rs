@@ -18,6 +18,8 @@ pub(super) struct Sight {
     pub running: Option<bool>,
     /// The run's group, where it is listed.
     pub group: Option<Group>,
+    /// There is a new group that was created at another time than the run's: by a clock that was set since, it may be its.
+    pub doubtful: bool,
     /// The job has another, unfinished group: its "running" need not be about this run.
     pub another: bool,
 }
@@ -32,21 +34,24 @@ impl Sight {
         created: Option<&RangeInclusive<Timestamp>>,
     ) -> Self {
         let job = run.key.job;
+        let is_new = |group: &&Group| {
+            let is_new = !run.baseline.contains(&group.id) && !taken.contains(&group.id);
+            is_new && (!run.baseline_lost || !ended_before(group, run.asked))
+        };
+        let is_in_time =
+            |group: &Group| created.is_none_or(|span| group.created.is_none_or(|at| span.contains(&at)));
         let own = |group: &&Group| match run.group {
             Some(id) => group.id == id,
-            None => {
-                let is_new = !run.baseline.contains(&group.id) && !taken.contains(&group.id);
-                let at = group.created;
-                let is_in_time = created.is_none_or(|span| at.is_none_or(|at| span.contains(&at)));
-                is_new && is_in_time && (!run.baseline_lost || !ended_before(group, run.asked))
-            }
+            None => is_new(group) && is_in_time(group),
         };
         // The oldest of those that are new: the newest first is how they are listed.
         let group = view.groups_of(job).filter(own).last().cloned();
         let another = view
             .groups_of(job)
             .any(|other| !other.status.is_finished() && group.as_ref().is_some_and(|own| own.id != other.id));
-        Self { running: says_running(view, job), group, another }
+        let doubtful =
+            run.group.is_none() && group.is_none() && view.groups_of(job).any(|group| is_new(&group));
+        Self { running: says_running(view, job), group, doubtful, another }
     }
 }
 

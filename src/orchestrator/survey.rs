@@ -45,7 +45,8 @@ fn tell_job(
     };
     if let Some(group) = newest(true).filter(is_news) {
         let mut run = sighted(config, &job.key, Some(group), now);
-        let sight = Sight { running: Some(false), group: Some(group.clone()), another: false };
+        let sight =
+            Sight { running: Some(false), group: Some(group.clone()), doubtful: false, another: false };
         run.observe(&sight, now, pace(config));
         told.push(What::JobFinished { run: run.record, recovered: false });
     }

@@ -1,7 +1,7 @@
 //! What is told of ends, and what is on record of them in the end.
 
 use jetbackup_remote::model::{GroupId, JobResult, Origin as Asker, Reason, RunId, RunRecord};
-use jetbackup_sim::{Origin, Outcome, truth::RealRun};
+use jetbackup_sim::{Origin, Outcome, World, truth::RealRun};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::OptionalExtension;
 
@@ -140,6 +140,9 @@ impl Ledger {
             && run.origin == Asker::Triggered
         {
             let real: Vec<_> = runs.iter().filter(|real| key(real) == run.key).collect();
+            if are_twins(&wire.world(), &real, &own.to_string(), &group.to_string()) {
+                return self.count("twins that nobody can tell apart");
+            }
             return self.breach(format!("{run:?} is told of another group than its own, {own}: {real:#?}"));
         }
         let Some(id) = run.group.or(own) else { return self.check_groupless(run, &runs) };
@@ -247,4 +250,16 @@ fn is_said(result: JobResult, outcome: Outcome) -> bool {
             | (JobResult::NeverFinished, Outcome::NeverFinished)
             | (JobResult::Failed, Outcome::Failed | Outcome::Code(_))
     )
+}
+
+/// Two runs of one job that were asked for within the time a group may take to be listed, the other one listed first: no
+/// answer of the server tells which is whose.
+fn are_twins(world: &World, real: &[&RealRun], own: &str, other: &str) -> bool {
+    let find = |group: &str| real.iter().find(|run| run.group == group);
+    let (Some(first), Some(second)) = (find(own), find(other)) else { return false };
+    let apart = second.triggered.duration_since(first.triggered).abs();
+    let listed = (0..120)
+        .map(|second_later| second.triggered + SignedDuration::from_secs(second_later))
+        .find(|at| world.shows(other, *at).listed);
+    apart <= SignedDuration::from_secs(120) && listed.is_some_and(|at| !world.shows(own, at).listed)
 }

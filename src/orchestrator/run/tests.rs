@@ -68,7 +68,7 @@ fn record() -> RunRecord {
 }
 
 fn sight(running: Option<bool>, group: Option<Group>) -> Sight {
-    Sight { running, group, another: false }
+    Sight { running, group, doubtful: false, another: false }
 }
 
 fn log(start: u64, status: LogStatus) -> Log {
