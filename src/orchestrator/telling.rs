@@ -14,6 +14,9 @@ use crate::model::{Event, Snapshot, What};
 const SETTLE_FIRST: Duration = Duration::from_secs(3);
 const SETTLE_LAST: Duration = Duration::from_secs(60);
 
+/// Under this name it is kept when something could last not be recorded.
+const GAP: &str = "not_recorded_at";
+
 /// Somebody who is written to about what happens.
 pub trait Correspondent: Send + Sync {
     /// The note to keep with an event, if it is worth one. `snapshot` is how things stood before it.
@@ -71,6 +74,8 @@ impl Teller {
             let _ = self.record(Event { at, what: What::Alert { job: None, text } }).await;
         }
         match committed {
+            // An event that changes nothing on record says nothing about the disk.
+            Ok(()) if self.history.owed() > 0 => {}
             Ok(()) => self.recorded(at).await,
             Err(error) if !self.unrecorded => {
                 self.unrecorded = true;
@@ -79,6 +84,11 @@ impl Teller {
                 let _ = self.record(Event { at, what: What::Alert { job: None, text } }).await;
             }
             Err(error) => tracing::warn!("not recorded: {error}"),
+        }
+        if self.unrecorded && self.history.owed() == 0 {
+            // Only a letter was not taken, which is in memory elsewhere. Something must be owed, or nobody would find
+            // out when the disk works again.
+            let _ = self.history.keep(GAP, at.to_string()).await;
         }
         self.plan_to_settle();
     }
@@ -120,7 +130,7 @@ impl Teller {
     }
 
     fn plan_to_settle(&mut self) {
-        if self.history.owed() == 0 {
+        if self.history.owed() == 0 && !self.unrecorded {
             self.settling = None;
         } else {
             self.settling.get_or_insert_with(|| (Instant::now() + SETTLE_FIRST, SETTLE_FIRST));

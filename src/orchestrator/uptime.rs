@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -20,9 +21,9 @@ static BOOT: LazyLock<u64> = LazyLock::new(|| {
 
 /// This moment.
 pub(super) fn now() -> BootMoment {
-    let uptime = clock_gettime(ClockId::Boottime);
-    let millisecond = uptime.tv_sec.saturating_mul(1000).saturating_add(uptime.tv_nsec / 1_000_000);
-    BootMoment { boot: *BOOT, millisecond }
+    // An uptime is never negative.
+    let uptime = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    BootMoment { boot: *BOOT, millisecond: i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX) }
 }
 
 #[cfg(test)]
