@@ -37,6 +37,8 @@ pub use inspect::{Inspected, inspect};
 pub use outbox::{Attempt, Noted, Outbox};
 pub use past::{Durations, Past};
 pub use queue::Interrupted;
+#[doc(hidden)]
+pub use store::Reach;
 
 use crate::model::{CycleId, CycleRecord, Event, GroupId, JobId, JobKey, RunRecord, ServerName};
 use owed::Owed;
@@ -67,22 +69,6 @@ struct Inner {
     latency: Arc<AtomicU64>,
     notices: Notices,
     owed: Owed,
-}
-
-/// How the disk is reached. For tests, which cannot wait where a program with time to spare can.
-#[doc(hidden)]
-#[derive(Debug, Clone)]
-pub struct Reach {
-    /// How long SQLite waits for another program's lock, by a clock that cannot be paused.
-    pub lock_wait: Duration,
-    /// How many milliseconds the disk takes before it begins with an access, by tokio's clock.
-    pub latency: Arc<AtomicU64>,
-}
-
-impl Default for Reach {
-    fn default() -> Self {
-        Self { lock_wait: store::LOCK_WAIT, latency: Arc::default() }
-    }
 }
 
 /// An opened history, and what a person should know about the opening.
@@ -380,71 +366,6 @@ impl History {
             Err(_) => self.inner.owed.add(change),
         }
         written
-    }
-
-    /// The topics that something retained was published on and not cleared since.
-    ///
-    /// # Errors
-    /// When the history cannot be read within 10 seconds.
-    pub async fn published(&self) -> Result<Vec<String>, HistoryError> {
-        self.inner.run("read", |connection| published::all(connection)).await
-    }
-
-    /// Notes, before it is done, that something retained is published on these topics.
-    ///
-    /// # Errors
-    /// When it is not on the disk after 10 seconds.
-    pub async fn record_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| published::record(connection, &topics)).await
-    }
-
-    /// Notes that these topics were cleared.
-    ///
-    /// # Errors
-    /// When it is not on the disk after 10 seconds.
-    pub async fn forget_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| published::forget(connection, &topics)).await
-    }
-
-    /// Puts a note into the outbox.
-    ///
-    /// # Errors
-    /// When it is not on the disk after 10 seconds.
-    pub async fn post(&self, at: Timestamp, note: String) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| outbox::post(connection, at, &note)).await
-    }
-
-    /// The notes that wait in the outbox, oldest first.
-    ///
-    /// # Errors
-    /// When the history cannot be read within 10 seconds.
-    pub async fn waiting(&self) -> Result<Vec<Noted>, HistoryError> {
-        let found = self.inner.run("read", |connection| outbox::waiting(connection)).await?;
-        Ok(self.inner.readable(found))
-    }
-
-    /// Notes, before it is handed over, that these notes are the letter with this id.
-    ///
-    /// # Errors
-    /// When it is not on the disk after 10 seconds.
-    pub async fn address(&self, ids: Vec<i64>, letter: String) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| outbox::address(connection, &ids, &letter)).await
-    }
-
-    /// Notes what became of trying to send these notes.
-    ///
-    /// # Errors
-    /// When it is not on the disk after 10 seconds.
-    pub async fn tried(&self, ids: Vec<i64>, attempt: Attempt) -> Result<(), HistoryError> {
-        self.inner.run("write to", move |connection| outbox::tried(connection, &ids, &attempt)).await
-    }
-
-    /// How the outbox stands.
-    ///
-    /// # Errors
-    /// When the history cannot be read within 10 seconds.
-    pub async fn outbox(&self) -> Result<Outbox, HistoryError> {
-        self.inner.run("read", |connection| outbox::outbox(connection)).await
     }
 
     /// The runs of a cycle, oldest first; without baselines.

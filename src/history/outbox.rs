@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::rows;
+use super::{History, HistoryError, rows};
 
 pub(super) const ALL_OUTBOX: &str =
     "SELECT id, at, note, letter, missing, tries, error, given_up FROM outbox ";
@@ -52,6 +52,49 @@ pub struct Outbox {
     pub given_up: u32,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+}
+
+impl History {
+    /// Puts a note into the outbox.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn post(&self, at: Timestamp, note: String) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| post(connection, at, &note)).await
+    }
+
+    /// The notes that wait in the outbox, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn waiting(&self) -> Result<Vec<Noted>, HistoryError> {
+        let found = self.inner.run("read", |connection| waiting(connection)).await?;
+        Ok(self.inner.readable(found))
+    }
+
+    /// Notes, before it is handed over, that these notes are the letter with this id.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn address(&self, ids: Vec<i64>, letter: String) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| address(connection, &ids, &letter)).await
+    }
+
+    /// Notes what became of trying to send these notes.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn tried(&self, ids: Vec<i64>, attempt: Attempt) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| tried(connection, &ids, &attempt)).await
+    }
+
+    /// How the outbox stands.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn outbox(&self) -> Result<Outbox, HistoryError> {
+        self.inner.run("read", |connection| outbox(connection)).await
+    }
 }
 
 pub(super) fn post(connection: &Connection, at: Timestamp, note: &str) -> rusqlite::Result<()> {

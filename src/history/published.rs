@@ -4,9 +4,35 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::rows;
+use super::{History, HistoryError, rows};
 
 pub(super) const ALL_PUBLISHED: &str = "SELECT topic FROM published ";
+
+impl History {
+    /// The topics that something retained was published on and not cleared since.
+    ///
+    /// # Errors
+    /// When the history cannot be read within 10 seconds.
+    pub async fn published(&self) -> Result<Vec<String>, HistoryError> {
+        self.inner.run("read", |connection| all(connection)).await
+    }
+
+    /// Notes, before it is done, that something retained is published on these topics.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn record_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| record(connection, &topics)).await
+    }
+
+    /// Notes that these topics were cleared.
+    ///
+    /// # Errors
+    /// When it is not on the disk after 10 seconds.
+    pub async fn forget_published(&self, topics: Vec<String>) -> Result<(), HistoryError> {
+        self.inner.run("write to", move |connection| forget(connection, &topics)).await
+    }
+}
 
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = format!("{ALL_PUBLISHED} ORDER BY topic");

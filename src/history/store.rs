@@ -2,6 +2,7 @@
 //! Everything here blocks; [`super::History`] keeps it away from the orchestrator.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,21 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How many files a process sets aside before it believes that the disk is to blame.
 const MAX_SET_ASIDE: u32 = 3;
+
+/// How the disk is reached. For tests, which cannot wait where a program with time to spare can.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// How long SQLite waits for another program's lock, by a clock that cannot be paused.
+    pub lock_wait: Duration,
+    /// How many milliseconds the disk takes before it begins with an access, by tokio's clock.
+    pub latency: Arc<AtomicU64>,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self { lock_wait: LOCK_WAIT, latency: Arc::default() }
+    }
+}
 
 /// Sentences for a person, collected where nobody can be told yet; each once, for what is read again and again is found
 /// odd again and again.
