@@ -172,27 +172,7 @@ impl History {
         if self.inner.access == Access::Read {
             return Err(HistoryError::ReadOnly { path: self.inner.path.clone() });
         }
-        let (number, owed) = self.inner.owed.all();
-        let new = change.clone();
-        let written = self
-            .inner
-            .run("write to", move |connection| {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                for change in owed.iter().chain(&new) {
-                    change.write(&transaction)?;
-                }
-                if let Some(note) = &note {
-                    outbox::post(&transaction, at, note)?;
-                }
-                transaction.commit()
-            })
-            .await;
-        match (&written, change) {
-            (Ok(()), _) => self.inner.owed.written(number),
-            (Err(_), Some(change)) => self.inner.owed.add(change),
-            (Err(_), None) => {}
-        }
-        written
+        self.inner.write(change, note.map(|note| (at, note))).await
     }
 
     /// How many changes are in memory only, for the disk did not take them.
@@ -206,19 +186,10 @@ impl History {
     /// # Errors
     /// When it is still not on the disk, after 10 seconds at most.
     pub async fn settle(&self) -> Result<(), HistoryError> {
-        let (number, owed) = self.inner.owed.all();
-        if owed.is_empty() {
+        if self.inner.owed.len() == 0 {
             return Ok(());
         }
-        self.inner
-            .run("write to", move |connection| {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                owed.iter().try_for_each(|change| change.write(&transaction))?;
-                transaction.commit()
-            })
-            .await?;
-        self.inner.owed.written(number);
-        Ok(())
+        self.inner.write(None, None).await
     }
 
     /// The runs whose end is not known, oldest first, with their baselines.
@@ -349,23 +320,7 @@ impl History {
     /// # Errors
     /// When it is not on the disk after 10 seconds. Then it is owed, as what an event changes is.
     pub async fn keep(&self, name: &'static str, text: String) -> Result<(), HistoryError> {
-        let (number, owed) = self.inner.owed.all();
-        let change = Change::Text(name, text);
-        let new = change.clone();
-        let written = self
-            .inner
-            .run("write to", move |connection| {
-                // Nothing is written if nothing changed.
-                let transaction = connection.transaction()?;
-                owed.iter().chain([&new]).try_for_each(|change| change.write(&transaction))?;
-                transaction.commit()
-            })
-            .await;
-        match &written {
-            Ok(()) => self.inner.owed.written(number),
-            Err(_) => self.inner.owed.add(change),
-        }
-        written
+        self.inner.write(Some(Change::Text(name, text)), None).await
     }
 
     /// The runs of a cycle, oldest first; without baselines.
@@ -414,6 +369,33 @@ impl Inner {
         access: impl Fn(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, HistoryError> {
         self.access(self.bound, move |store| store.run(doing, access)).await
+    }
+
+    /// Writes what is owed and then this, in one transaction. What the disk does not take is owed from then on; a note is
+    /// not, for whoever wrote it keeps it.
+    async fn write(
+        &self,
+        change: Option<Change>,
+        note: Option<(Timestamp, String)>,
+    ) -> Result<(), HistoryError> {
+        let (number, owed) = self.owed.all();
+        let new = change.clone();
+        let written = self
+            .run("write to", move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                owed.iter().chain(&new).try_for_each(|change| change.write(&transaction))?;
+                if let Some((at, note)) = &note {
+                    outbox::post(&transaction, *at, note)?;
+                }
+                transaction.commit()
+            })
+            .await;
+        match (&written, change) {
+            (Ok(()), _) => self.owed.written(number),
+            (Err(_), Some(change)) => self.owed.add(change),
+            (Err(_), None) => {}
+        }
+        written
     }
 
     /// Does `work` on the store where it may block, for as long as `bound`.

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::lane::Claim;
 use super::queue::Asked;
-use super::run::Run;
+use super::run::{News, Run};
 use super::wheel::{Orchestrator, Request};
 use crate::model::{Answer, Command, GroupId, JobKey, Selection, ServerName, What};
 
@@ -101,20 +101,16 @@ impl Orchestrator {
 
     /// Stops a job's run, the newest if there are several.
     async fn stop_job(&mut self, key: &JobKey) -> Answer {
-        let under_way = |run: &&mut Run| run.record.key == *key && !run.is_late();
-        let newest = |run: &&mut Run| run.record.started.unwrap_or(run.record.asked);
-        match self.runs.iter_mut().filter(under_way).max_by_key(newest) {
-            Some(run) => match run.record.group {
-                Some(group) => self.stop(&key.server, group).await,
-                None => {
-                    run.accept_stop();
-                    let record = run.record.clone();
-                    self.tell(What::RunNoted(record)).await;
-                    Answer::accepted(format!("{key} is stopped as soon as its queue group is listed"))
-                }
-            },
-            None => Answer::refused(format!("{key} is not running")),
+        let under_way = |(_, run): &(usize, &Run)| run.record.key == *key && !run.is_late();
+        let began = |(_, run): &(usize, &Run)| run.record.started.unwrap_or(run.record.asked);
+        let newest = self.runs.iter().enumerate().filter(under_way).max_by_key(began);
+        let Some((at, run)) = newest else { return Answer::refused(format!("{key} is not running")) };
+        if let Some(group) = run.record.group {
+            return self.stop(&key.server, group).await;
         }
+        self.runs[at].accept_stop();
+        self.tell_news(at, News::Noted).await;
+        Answer::accepted(format!("{key} is stopped as soon as its queue group is listed"))
     }
 
     /// A group that a stop has waited for is listed.
@@ -144,8 +140,7 @@ impl Orchestrator {
             () = leave.cancelled() => {
                 // Whether it arrived is not known: the next start sends it again, which does no harm.
                 self.runs[at].accept_stop();
-                let record = self.runs[at].record.clone();
-                self.tell(What::RunNoted(record)).await;
+                self.tell_news(at, News::Noted).await;
                 return Answer::accepted(format!("{server} is asked to stop queue group {group} at the next start"));
             }
         };
@@ -153,15 +148,13 @@ impl Orchestrator {
             // Nothing is stopped later that was refused now.
             if self.runs[at].record.stop.is_some() {
                 self.runs[at].refuse_stop();
-                let record = self.runs[at].record.clone();
-                self.tell(What::RunNoted(record)).await;
+                self.tell_news(at, News::Noted).await;
             }
             return Answer::refused(format!("the stop could not be sent: {error}"));
         }
         tracing::info!("{} was asked to stop, with queue group {group}", self.runs[at].record.key);
         self.runs[at].stop_sent(Instant::now());
-        let record = self.runs[at].record.clone();
-        self.tell(What::RunNoted(record)).await;
+        self.tell_news(at, News::Noted).await;
         self.tell_progress(at).await;
         Answer::accepted(format!("{server} was asked to stop queue group {group}"))
     }

@@ -11,7 +11,7 @@ use super::flag::Flag;
 use super::lane::Lane;
 use super::look::{Goal, Views, look_everywhere};
 use super::queue::Queue;
-use super::run::Run;
+use super::run::{News, Run};
 use super::sight::{says_running, strangers};
 use super::wheel::{Orchestrator, Station};
 use crate::jetbackup::{ApiError, Group, GroupStatus, Trigger, View};
@@ -104,8 +104,7 @@ impl Orchestrator {
         tracing::info!("{key} may still be running and is not triggered again");
         self.queue.remove(key);
         self.runs[at].record.cycle = self.cycle_id();
-        let record = self.runs[at].record.clone();
-        self.tell(What::RunNoted(record)).await;
+        self.tell_news(at, News::Noted).await;
     }
 
     /// The job's turn comes once nothing else waits.
